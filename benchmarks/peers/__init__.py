@@ -1,0 +1,1 @@
+"""Peer programs that the benchmark starts as processes of their own."""

@@ -1,0 +1,178 @@
+"""The rows of the comparison: each starts a fresh listener of one stack, dials it with the same stack, measures.
+
+A row gives one value for each of its metrics; RunFailed takes them all.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.figures import Metric, percentile
+from benchmarks.processes import REPOSITORY, Peer, RunFailed, listener, run_peer
+from benchmarks.stacks import Stack
+
+__all__ = ["ROWS", "Row", "Session", "measured"]
+
+MEGABYTE = 1e6
+BULK_LIMIT = 8 << 30
+HOLD_SECONDS = 600
+WARM_CONNECTIONS = 5
+BURSTS = 10
+"""How often a peer without a window flag is asked for `at_once` streams."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What one comparison remembers between its rounds: how many bytes make a bulk run long enough."""
+
+    bulk_bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+Measure = Callable[[Stack, Session], dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One `--rows` name: its metrics and the function that measures them."""
+
+    name: str
+    metrics: tuple[Metric, ...]
+    measure: Measure
+    python_only: bool = False
+
+
+def measured(row: Row, stack: Stack, session: Session) -> dict[str, float]:
+    """What `row` gives for `stack`; RunFailed also for an answer that is not what the command line promises."""
+    try:
+        values = row.measure(stack, session)
+        return {metric.name: values[metric.name] for metric in row.metrics}
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise RunFailed(f"unexpected answer: {error!r}") from error
+
+
+def _ask(stack: Stack, address: str, event: str, what: str, *arguments: object) -> dict[str, Any]:
+    command = stack.dial(address, what, *map(str, arguments))
+    return run_peer(command, stack.environment, event, stack.sizes.deadline)
+
+
+def _bulk(stack: Stack, session: Session) -> dict[str, float]:
+    with listener(stack.listen(), stack.environment) as (_, address):
+
+        def transfer(up: int, down: int) -> tuple[float, float]:
+            event = _ask(stack, address, "perf", "perf", "--up", up, "--down", down)
+            return up / float(event["up_seconds"]), down / float(event["down_seconds"])
+
+        if stack.name not in session.bulk_bytes:
+            rates = transfer(stack.sizes.bulk_probe, stack.sizes.bulk_probe)
+            # The probe runs cold; half as much again makes up for it.
+            up, down = (min(int(rate * stack.sizes.bulk_seconds * 1.5), BULK_LIMIT) for rate in rates)
+            session.bulk_bytes[stack.name] = (up, down)
+        up_rate, down_rate = transfer(*session.bulk_bytes[stack.name])
+    return {"bulk up": up_rate / MEGABYTE, "bulk down": down_rate / MEGABYTE}
+
+
+def _ping(stack: Stack, _: Session) -> dict[str, float]:
+    warm, count = stack.sizes.warm_pings, stack.sizes.pings
+    with listener(stack.listen(), stack.environment) as (_peer, address):
+        event = _ask(stack, address, "ping", "ping", "--count", warm + count)
+    times = [float(value) for value in event["rtts_us"]][warm:]
+    if len(times) != count:
+        raise RunFailed(f"{len(times)} of {count} pings came back")
+    return {"ping p50": percentile(times, 0.5), "ping p99": percentile(times, 0.99)}
+
+
+def _streams(stack: Stack, _: Session) -> dict[str, float]:
+    with listener(stack.listen(), stack.environment) as (_peer, address):
+        event = _ask(stack, address, "echo", "echo", "--size", 1, "--streams", stack.sizes.streams)
+    return {"streams in a row": stack.sizes.streams / float(event["seconds"])}
+
+
+def _at_once(stack: Stack, _: Session) -> dict[str, float]:
+    total, window = stack.sizes.streams, stack.sizes.at_once
+    with listener(stack.listen(), stack.environment) as (_peer, address):
+        if stack.window_flag:
+            bursts = 1
+            arguments = ["--streams", total, stack.window_flag, window]
+        else:
+            bursts, total = BURSTS, BURSTS * window
+            arguments = ["--streams", window]
+        seconds = 0.0
+        for _burst in range(bursts):
+            event = _ask(stack, address, "echo", "echo", "--size", 1, "--concurrent", *arguments)
+            seconds += float(event["seconds"])
+    return {"streams 100 at once": total / seconds}
+
+
+def _upgrades(stack: Stack, _: Session) -> dict[str, float]:
+    with listener(stack.listen(), stack.environment) as (_peer, address):
+        event = _ask(stack, address, "connect", "connect", "--count", stack.sizes.upgrades)
+    return {"upgrades": stack.sizes.upgrades / float(event["seconds"])}
+
+
+def _memory(stack: Stack, _: Session) -> dict[str, float]:
+    count, deadline = stack.sizes.connections, stack.sizes.deadline
+    with listener(stack.listen(), stack.environment) as (peer, address):
+        # What the first connections allocate for good is not the price of a connection.
+        _ask(stack, address, "connect", "connect", "--count", WARM_CONNECTIONS)
+        time.sleep(stack.sizes.idle_seconds)
+        before, descriptors = peer.rss_kib(), peer.descriptors()
+        command = stack.dial(address, "hold", "--count", str(count), stack.hold_flag, str(HOLD_SECONDS))
+        with Peer(command, stack.environment) as holder:
+            holder.wait_until(lambda: peer.descriptors() >= descriptors + count, deadline, f"{count} connections")
+            time.sleep(stack.sizes.idle_seconds)
+            if peer.descriptors() < descriptors + count:
+                raise RunFailed("connections were lost while they were held")
+            after = peer.rss_kib()
+    return {"memory a connection": (after - before) / count}
+
+
+def _idle(stack: Stack, _: Session) -> dict[str, float]:
+    with listener(stack.listen(), stack.environment) as (peer, _address):
+        time.sleep(stack.sizes.idle_seconds)
+        return {"idle RSS": peer.rss_kib() / 1024}
+
+
+def _import(stack: Stack, _: Session) -> dict[str, float]:
+    python, statement = stack.import_command
+
+    def best(code: str) -> float:
+        times = []
+        for _run in range(stack.sizes.imports):
+            start = time.perf_counter()
+            try:
+                subprocess.run(
+                    [python, "-c", code],
+                    check=True,
+                    capture_output=True,
+                    cwd=REPOSITORY,
+                    timeout=stack.sizes.deadline,
+                )
+            except subprocess.CalledProcessError as error:
+                last = error.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+                raise RunFailed(last[-1]) from error
+            except subprocess.TimeoutExpired as error:
+                raise RunFailed(f"not imported within {stack.sizes.deadline:g} s") from error
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return {"import time": (best(statement) - best("pass")) * 1e3}
+
+
+ROWS = {
+    row.name: row
+    for row in (
+        Row("bulk", (Metric("bulk up", "MB/s", True), Metric("bulk down", "MB/s", True)), _bulk),
+        Row("ping", (Metric("ping p50", "us", False), Metric("ping p99", "us", False)), _ping),
+        Row("streams", (Metric("streams in a row", "/s", True),), _streams),
+        Row("at-once", (Metric("streams 100 at once", "/s", True),), _at_once),
+        Row("upgrades", (Metric("upgrades", "/s", True),), _upgrades),
+        Row("memory", (Metric("memory a connection", "KiB", False),), _memory),
+        Row("idle", (Metric("idle RSS", "MiB", False),), _idle),
+        Row("import", (Metric("import time", "ms", False),), _import, python_only=True),
+    )
+}
+"""All rows by their `--rows` name, in the order of the table."""

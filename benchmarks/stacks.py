@@ -1,0 +1,198 @@
+"""The stacks under test: how each peer is started, which flags are its own, how large its runs are."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.environments import PY_LIBP2P, py_libp2p_python
+from benchmarks.processes import REPOSITORY, RunFailed
+from tests.interop import build
+
+__all__ = ["NAMES", "Options", "Sizes", "Stack", "find_stacks"]
+
+NAMES = ("p2pstack", "go", "rust", "py-libp2p")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much each run does."""
+
+    bulk_seconds: float = 1.3
+    """Time that a bulk transfer should take; its bytes are worked out from a first, small one."""
+    bulk_probe: int = 64 << 20
+    """Bytes of that first transfer."""
+    warm_pings: int = 200
+    pings: int = 2000
+    streams: int = 2000
+    at_once: int = 100
+    upgrades: int = 400
+    connections: int = 500
+    imports: int = 5
+    idle_seconds: float = 1.0
+    """Rest before resident memory is read."""
+    deadline: float = 60.0
+    """Seconds after which an external run counts as failed."""
+
+    def quick(self) -> Sizes:
+        """About a tenth of the work: to see that everything runs, not to be quoted."""
+        return replace(
+            self,
+            bulk_seconds=0.2,
+            warm_pings=min(self.warm_pings, 50),
+            pings=min(self.pings, 300),
+            streams=min(self.streams, 300),
+            upgrades=max(self.upgrades // 8, 5),
+            connections=max(self.connections // 8, 5),
+            imports=2,
+            idle_seconds=0.5,
+            deadline=30.0,
+        )
+
+
+PY_LIBP2P_SIZES = Sizes(
+    bulk_probe=4 << 20, warm_pings=50, pings=500, streams=300, upgrades=20, connections=20, deadline=90.0
+)
+"""py-libp2p waits about 0.4 s in every dial and close, so that larger counts only measure those waits again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One implementation behind the common peer command line."""
+
+    name: str
+    command: tuple[str, ...]
+    version: str
+    flags: tuple[str, ...] = ()
+    """Flags that follow every verb."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    window_flag: str | None = None
+    """The flag that bounds how many of `--concurrent` streams are open at once, where there is one."""
+    hold_flag: str = "--wait"
+    """The flag that says how long `--do hold` keeps its connections."""
+    import_command: tuple[str, ...] = ()
+    """An interpreter and the statement that imports what a host needs, for Python stacks."""
+    sizes: Sizes = Sizes()
+
+    def listen(self) -> list[str]:
+        """The command that listens on a port of its own choice."""
+        return [*self.command, "listen", *self.flags]
+
+    def dial(self, address: str, what: str, *arguments: str) -> list[str]:
+        """The command that dials `address` and does `what`."""
+        return [*self.command, "dial", address, "--do", what, *arguments, *self.flags]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said about the stacks. `go` and `rust` are paths of peers that are already built."""
+
+    stacks: Sequence[str] = NAMES
+    extra: Sequence[str] = ()
+    go: Path | None = None
+    rust: Path | None = None
+    loop: str | None = None
+    spin: int | None = None
+    quick: bool = False
+
+
+def find_stacks(options: Options) -> tuple[list[Stack], dict[str, str]]:
+    """The stacks that can run, and for those that cannot, the reason.
+
+    Raises ValueError for a name that is not known or an `--extra` without `NAME=COMMAND`.
+    """
+    makers: dict[str, Callable[[Options], Stack]] = {
+        "p2pstack": _p2pstack,
+        "go": _go,
+        "rust": _rust,
+        "py-libp2p": _py_libp2p,
+    }
+    found: list[Stack] = []
+    missing: dict[str, str] = {}
+    for name in options.stacks:
+        if name not in makers:
+            raise ValueError(f"unknown stack {name!r}: one of {', '.join(NAMES)}")
+        try:
+            found.append(makers[name](options))
+        except RunFailed as error:
+            missing[name] = str(error)
+    found += [_extra(text) for text in options.extra]
+    if options.quick:
+        found = [replace(stack, sizes=stack.sizes.quick()) for stack in found]
+    return found, missing
+
+
+def _p2pstack(options: Options) -> Stack:
+    flags: list[str] = []
+    if options.loop is not None:
+        flags += ["--loop", options.loop]
+    if options.spin is not None:
+        flags += ["--spin", str(options.spin)]
+    return Stack(
+        name="p2pstack",
+        command=(sys.executable, "-m", "p2pstack", "peer"),
+        version=_own_version(),
+        flags=tuple(flags),
+        window_flag="--workers",
+        import_command=(sys.executable, "from p2pstack import Host"),
+    )
+
+
+def _go(options: Options) -> Stack:
+    command = (_peer("go", options.go),)
+    return Stack(name="go", command=command, version=build.library_version("go"), window_flag="--workers")
+
+
+def _rust(options: Options) -> Stack:
+    return Stack(
+        name="rust",
+        command=(_peer("rust", options.rust),),
+        version=build.library_version("rust"),
+        window_flag="--window",
+        hold_flag="--seconds",
+    )
+
+
+def _py_libp2p(_: Options) -> Stack:
+    python = str(py_libp2p_python())
+    return Stack(
+        name="py-libp2p",
+        command=(python, str(REPOSITORY / "benchmarks" / "peers" / "py_libp2p_peer.py")),
+        version=PY_LIBP2P,
+        window_flag="--workers",
+        import_command=(python, "from libp2p import new_host"),
+        sizes=PY_LIBP2P_SIZES,
+    )
+
+
+def _extra(text: str) -> Stack:
+    """`NAME=[VARIABLE=VALUE …] COMMAND …`: a further peer with the common command line."""
+    name, separator, command = text.partition("=")
+    words = shlex.split(command)
+    environment = {}
+    while words and "=" in words[0]:
+        variable, _, value = words.pop(0).partition("=")
+        environment[variable] = value
+    if not name or not separator or not words or name in NAMES:
+        raise ValueError(f"--extra {text!r}: NAME=COMMAND with a new name is expected")
+    return Stack(name=name, command=tuple(words), version="-", environment=environment)
+
+
+def _peer(kind: str, given: Path | None) -> str:
+    """The path of the go or rust peer: the one given, or what the interoperability tests build."""
+    if given is None:
+        try:
+            given = build.binary(kind)
+        except (build.BuildFailed, build.ToolMissing) as error:
+            raise RunFailed(str(error).splitlines()[0]) from error
+    if not given.is_file():
+        raise RunFailed(f"no {kind} peer at {given}")
+    return str(given)
+
+
+def _own_version() -> str:
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    return text.partition('\nversion = "')[2].partition('"')[0] or "unknown"

@@ -1,0 +1,1 @@
+"""The asyncio shell: everything that awaits stands in here or above."""

@@ -1,0 +1,475 @@
+"""The shell of a connection: a transport below, a machine inside, tasks above. Hot path.
+
+The only code between a socket and the pure core. ``buffer_updated`` feeds the machine, starts handlers, wakes readers,
+and flushes once; ``flush`` sends until the transport asks for a pause. Reading pauses when streams hold too much
+unread, a peer that doesn't read loses its connection after ``write_timeout``. Guarded by all rows of
+``python -m benchmarks``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from p2pstack.aio.alarm import NEVER, Alarm
+from p2pstack.aio.buffer import buffer_for
+from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import TaskSet
+from p2pstack.aio.view import ConnectionView
+from p2pstack.connection.machine import Connection as Machine
+from p2pstack.connection.trace import Tracer
+from p2pstack.errors import (
+    ConnectionClosed,
+    DeadlineExceeded,
+    LimitExceeded,
+    P2PError,
+    RemoteError,
+    StreamTimeout,
+)
+from p2pstack.identity.multiaddrs import Multiaddr
+from p2pstack.yamux.frames import RESET_RESOURCE_LIMIT, RESET_SHUTDOWN
+
+if TYPE_CHECKING:
+    from p2pstack.aio.runtime import Runtime
+    from p2pstack.identity.peer_id import PeerId
+
+__all__ = ["Connection"]
+
+_ids = itertools.count(1)
+
+
+class Connection(ConnectionView):
+    """An encrypted, multiplexed connection to one peer.
+
+    All times are on the clock of :func:`time.monotonic`: a loop's own may count in milliseconds.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_close_waiters",
+        "_flush_waiters",
+        "_open_waiters",
+        "_paused_at",
+        "_ready",
+        "_runtime",
+        "_saying_goodbye",
+        "_stalled_at",
+        "_transport",
+        "buffer",
+        "flush_planned",
+        "handlers",
+        "loop",
+        "reading_paused",
+        "rest",
+        "stream_timeout",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        outbound: bool,
+        initiator: bool | None = None,
+        expected_peer: PeerId | None = None,
+        dialled: Multiaddr | None = None,
+    ) -> None:
+        loop = self.loop = runtime.loop
+        self.id = next(_ids)
+        self.direction = "outbound" if outbound else "inbound"
+        self.dialled = dialled
+        self.rest = b""
+        self.buffer = buffer_for(loop, runtime.buffer)
+        self.handlers = TaskSet(loop)
+        self.stream_timeout = runtime.config.stream_timeout
+        self.flush_planned = self.reading_paused = False
+        self.opened_at = 0.0
+        now = monotonic()
+        tracer = Tracer(runtime.trace, self.id, now) if runtime.trace is not None else None
+        self.machine = Machine(
+            runtime.endpoint,
+            initiator=outbound if initiator is None else initiator,
+            now=now,
+            expected_peer=expected_peer,
+            stream_class=Stream,
+            owner=self,
+            tracer=tracer,
+        )
+        self._runtime = runtime
+        self._transport: asyncio.Transport | None = None
+        self._remote: tuple[object, ...] = ()
+        self._local: tuple[object, ...] = ()
+        self._ready: asyncio.Future[None] | None = loop.create_future() if outbound else None
+        self._close_waiters: list[asyncio.Future[None]] = []
+        self._open_waiters: list[asyncio.Future[None]] = []
+        self._flush_waiters: list[asyncio.Future[None]] = []
+        self._closing = self._saying_goodbye = False
+        self._alarm = Alarm(loop, self._on_alarm)
+        self._stalled_at = self._paused_at = NEVER
+
+    # -- streams
+
+    async def open_stream(self, protocols: str | Sequence[str], *, lazy: bool = False, timeout: float = 15.0) -> Stream:
+        """Open a stream that speaks one of ``protocols``, the first that the peer supports.
+
+        With ``lazy`` and one protocol nothing is waited for: the first bytes travel with the proposal, and a peer that
+        doesn't speak the protocol is noticed at the first read (MSS-06).
+
+        :raises ProtocolNotSupported: the peer speaks none of them.
+        :raises DeadlineExceeded: no answer, or no room for a further stream, within ``timeout`` seconds.
+        :raises ConnectionClosed: the connection is over, or ends meanwhile.
+        """
+        names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        session = self.machine.session
+        if session is not None and not session.can_open:
+            await self._wait_for_room(timeout)
+        now = monotonic()
+        stream = cast("Stream", self.machine.open_stream(names, now))
+        self.plan_flush()
+        self._alarm.at_latest(now + self._runtime.endpoint.config.negotiation_timeout)
+        if lazy and len(names) == 1:
+            stream.protocol = names[0]
+            return stream
+        try:
+            async with asyncio.timeout(timeout):
+                while stream.protocol is None:
+                    await stream.wait_to_read()
+        except TimeoutError as error:
+            stream.reset()
+            raise DeadlineExceeded(f"no protocol was agreed within {timeout:g} s") from error
+        except asyncio.CancelledError:
+            stream.reset()
+            raise
+        return stream
+
+    async def _wait_for_room(self, timeout: float) -> None:
+        """Wait until the session allows another stream."""
+        session = self.machine.session
+        try:
+            async with asyncio.timeout(timeout):
+                while session is not None and not session.can_open and not session.terminated:
+                    waiter = self.loop.create_future()
+                    self._open_waiters.append(waiter)
+                    await waiter
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"no further stream could be opened within {timeout:g} s") from error
+
+    def _start_handlers(self, opened: list[Stream]) -> None:
+        """Start the handlers of inbound streams whose protocol was agreed on."""
+        runtime = self._runtime
+        for stream in opened:
+            entry = runtime.handlers.get(stream.protocol or "")
+            full = len(self.handlers) >= runtime.config.max_handlers
+            if entry is None or full or not self.handlers.start(entry, stream):
+                stream.reset(RESET_RESOURCE_LIMIT)
+
+    # -- callbacks of the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is connected: begin the upgrade, unless the owner refuses."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._remote = transport.get_extra_info("peername") or ()
+        self._local = transport.get_extra_info("sockname") or ()
+        refusal = self._runtime.owner.admit(self)
+        if refusal is not None:
+            self.abort(refusal)
+            return
+        self._transport.set_write_buffer_limits(high=self._runtime.config.write_high_water)
+        self._alarm.at_latest(self.machine.next_timeout() or NEVER)
+        self.flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the transport room to read into."""
+        return self.buffer.lend(self)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come. HOT PATH."""
+        self.flush_planned = True
+        now = monotonic()
+        buffer = self.buffer
+        buffer.end += nbytes
+        machine = self.machine
+        try:
+            buffer.start = machine.receive_buffer(buffer.view, buffer.start, buffer.end, now)
+        except RemoteError as error:
+            self._close(error)
+            return
+        self._deliver(now)
+        if machine.failure is not None:
+            self._close(machine.failure)
+            return
+        self.flush()
+        if self._runtime.spinner is not None:
+            self._runtime.spinner.touch(now)
+
+    def _deliver(self, now: float) -> None:
+        """Start handlers and wake readers for what the machine has received."""
+        session = self.machine.session
+        if session is None:
+            return
+        if self.machine.opened:
+            self.machine.opened = False
+            self._become_open(now)
+        if session.opened:
+            opened = cast("list[Stream]", session.opened)
+            session.opened = []
+            self._start_handlers(opened)
+        readable = cast("list[Stream]", session.readable)
+        if readable:
+            session.readable = []
+            for stream in readable:
+                stream.wake()
+            if self._open_waiters:
+                self._wake_openers()
+        if session.unread > session.config.max_unread or len(session.control) > session.config.max_control:
+            self._pause_reading(now)
+        if self.machine.pending:
+            self._alarm.at_latest(now + self._runtime.endpoint.config.negotiation_timeout)
+
+    def _become_open(self, now: float) -> None:
+        """The upgrade is over: tell whoever dialled and the owner."""
+        self.opened_at = now
+        self._alarm.at_latest(self.machine.next_timeout() or NEVER)
+        refusal = self._runtime.owner.opened(self)
+        if refusal is not None:
+            self.machine.fail(refusal)
+        ready = self._ready
+        if ready is not None and not ready.done():
+            if refusal is None:
+                ready.set_result(None)
+            else:
+                ready.set_exception(refusal)
+
+    def flush(self) -> None:
+        """Send what is queued until the transport asks for a pause. HOT PATH."""
+        self.flush_planned = False
+        transport = self._transport
+        if self._stalled_at != NEVER or transport is None or self._saying_goodbye:
+            return
+        machine = self.machine
+        session = machine.session
+        while True:
+            outgoing = machine.data_to_send(65_536)
+            if outgoing:
+                transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+            if session is None:
+                return
+            if session.writable:
+                writable = cast("list[Stream]", session.writable)
+                session.writable = []
+                self.flush_planned = True
+                for stream in writable:
+                    stream.wake_writer()
+                self.flush_planned = False
+            if not outgoing or self._stalled_at != NEVER or not (session.control or session.fresh or session.turns):
+                break
+        if session.readable:
+            self._deliver(monotonic())
+        if self._open_waiters:
+            self._wake_openers()
+        if self._flush_waiters and not self._unsent():
+            _wake(self._flush_waiters)
+        if self.reading_paused:
+            self.resume_reading()
+
+    def plan_flush(self) -> None:
+        """Flush once, at the end of this loop turn."""
+        if not self.flush_planned:
+            self.flush_planned = True
+            self.loop.call_soon(self.flush)
+
+    def _deliver_later(self) -> None:
+        self._deliver(monotonic())
+
+    def _wake_openers(self) -> None:
+        """Let those go on that wait for room for a stream."""
+        session = self.machine.session
+        if session is None or session.can_open or session.terminated:
+            _wake(self._open_waiters)
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self._stalled_at = monotonic()
+        self._alarm.at_latest(self._stalled_at + self._runtime.config.write_timeout)
+
+    def resume_writing(self) -> None:
+        """The transport has room again."""
+        self._stalled_at = NEVER
+        self.flush()
+
+    def _pause_reading(self, now: float) -> None:
+        if not self.reading_paused and self._transport is not None:
+            self.reading_paused = True
+            self._paused_at = now
+            self._transport.pause_reading()
+            self.deadline_in(self._runtime.config.unread_timeout)
+
+    def resume_reading(self) -> None:
+        """Read on, if nothing speaks against it any more."""
+        session = self.machine.session
+        if session is not None and session.overloaded:
+            return
+        if self.reading_paused and self._transport is not None and not self._transport.is_closing():
+            self.reading_paused = False
+            self._paused_at = NEVER
+            self._transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """The peer has closed its side of the TCP connection: it is over."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone: end the machine, wake everybody."""
+        now = monotonic()
+        self.flush_planned = True
+        if exc is not None:
+            self.machine.fail(ConnectionClosed("the connection was lost", reason=exc))
+        with contextlib.suppress(RemoteError):
+            self.machine.receive_eof(now)
+        self.buffer.release(self)
+        self._transport = None
+        self._alarm.cancel()
+        self._deliver(now)
+        self._settle_waiters()
+        self._runtime.owner.ended(self)
+
+    def _settle_waiters(self) -> None:
+        """End every wait for this connection."""
+        reason = self.machine.failure
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(reason if reason is not None else ConnectionClosed())
+            self._ready.exception()
+        for waiters in (self._close_waiters, self._open_waiters, self._flush_waiters):
+            _wake(waiters)
+
+    # -- time
+
+    def deadline_in(self, seconds: float) -> float:
+        """Return the time ``seconds`` from now, and see to it that the alarm rings by then."""
+        deadline = monotonic() + seconds
+        self._alarm.at_latest(deadline)
+        return deadline
+
+    def _on_alarm(self) -> None:
+        """Do what is due, and set the alarm to what is due next."""
+        now = monotonic()
+        runtime = self._runtime
+        if now >= self._stalled_at + runtime.config.write_timeout:
+            self.abort(DeadlineExceeded(f"the peer took no bytes for {runtime.config.write_timeout:g} s"))
+            return
+        session = self.machine.session
+        if self.reading_paused and session is not None:
+            if now >= self._paused_at + runtime.config.unread_timeout:
+                self.abort(LimitExceeded("yamux.max_unread", session.config.max_unread))
+                return
+            session.last_received = now
+        try:
+            self.machine.handle_timeout(now)
+        except (RemoteError, DeadlineExceeded) as error:
+            self._close(error)
+            return
+        upcoming = self._expire_streams(now)
+        self.flush_planned = True
+        self._deliver(now)
+        self.flush()
+        self._alarm.at_latest(
+            min(
+                self.machine.next_timeout() or NEVER,
+                self._stalled_at + runtime.config.write_timeout,
+                self._paused_at + runtime.config.unread_timeout,
+                upcoming,
+            )
+        )
+
+    def _expire_streams(self, now: float) -> float:
+        """End the waits that took too long; return when the next one will have."""
+        upcoming = NEVER
+        for stream in self.streams:
+            for waiter, deadline in ((stream.reader, stream.read_deadline), (stream.writer, stream.write_deadline)):
+                if waiter is None or waiter.done() or not deadline:
+                    continue
+                if deadline <= now:
+                    waiter.fail(StreamTimeout(f"the peer did nothing for {stream.timeout or 0:g} s"))
+                else:
+                    upcoming = min(upcoming, deadline)
+        return upcoming
+
+    # -- the end
+
+    async def ready(self) -> None:
+        """Wait until the upgrade is over (outbound connections only; its deadline is in the configuration).
+
+        :raises P2PError: it failed; the error says why.
+        """
+        if self._ready is not None:
+            await self._ready
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Close in good order: what is queued goes out, then a GoAway; after ``timeout`` seconds by force.
+
+        All streams end. Idempotent; returns when the connection is gone.
+        """
+        if self.machine.failure is None and not self._closing:
+            self._closing = True
+            if self._unsent():
+                waiter = self.loop.create_future()
+                self._flush_waiters.append(waiter)
+                await asyncio.wait([waiter], timeout=timeout)
+            self.machine.close()
+            self._close(ConnectionClosed("the connection was closed here"), timeout)
+        await self.wait_closed()
+
+    def _unsent(self) -> bool:
+        """Whether closed streams still have bytes under way to a peer that takes them."""
+        session = self.machine.session
+        return session is not None and any(
+            stream.unsent_size and stream.fin_wanted for stream in session.streams.values()
+        )
+
+    def _close(self, reason: P2PError, timeout: float = 2.0) -> None:
+        """Send the goodbye that the machine has queued and close the socket, by force where it takes too long."""
+        self.machine.fail(reason)
+        self._closing = True
+        transport = self._transport
+        if transport is None or self._saying_goodbye:
+            return
+        self._saying_goodbye = True
+        transport.write(b"".join(self.machine.data_to_send()))
+        transport.close()
+        self.loop.call_soon(self._deliver_later)
+        self.loop.call_later(timeout, self._abort_transport)
+
+    def _abort_transport(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def abort(self, reason: P2PError) -> None:
+        """End the connection at once, with no goodbye."""
+        self.machine.fail(reason)
+        self._closing = True
+        self.loop.call_soon(self._deliver_later)
+        self._abort_transport()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        if self._transport is not None:
+            waiter = self.loop.create_future()
+            self._close_waiters.append(waiter)
+            await waiter
+
+    def shut_down_handlers(self) -> list[asyncio.Task[None]]:
+        """Cancel the handlers that still run, when the host ends."""
+        for stream in self.streams:
+            stream.reset(RESET_SHUTDOWN)
+        return self.handlers.cancel()
+
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    """Let all tasks go on that wait in ``waiters``, and empty it."""
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    waiters.clear()

@@ -1,0 +1,156 @@
+"""What commands print for people: lines, fields, tables and a progress bar; or JSON alone, for scripts.
+
+A command calls both sides: :meth:`Output.result` prints JSON and is silent for people, everything else is silent with
+``--json``. On a terminal rich draws, if it is installed; else, and into files and pipes, the same text is plain.
+Texts that a peer has sent pass through :func:`printable`: a terminal obeys what it is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Output", "data_size", "duration", "printable", "rate"]
+
+MAX_PRINTABLE = 400
+"""Characters of a peer's text that are shown: it may send thousands (IDN-13)."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` on one line, with what is not printable escaped, and cut where it is very long."""
+    if len(text) > MAX_PRINTABLE:
+        text = text[:MAX_PRINTABLE] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it: ``42 µs``, ``1.25 ms``, ``3.2 s``."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.2f} ms"
+    return f"{seconds:.2f} s"
+
+
+def data_size(size: float) -> str:
+    """Return a number of bytes in the decimal unit that suits it: ``512 B``, ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.4g} {unit}"
+        size /= 1000
+    return f"{size:.4g} TB"
+
+
+def rate(size: int, seconds: float) -> str:
+    """Return a throughput: ``812.3 MB/s``."""
+    return f"{size / max(seconds, 1e-9) / 1e6:,.1f} MB/s"
+
+
+def _terminal(stream: TextIO) -> Console | None:
+    """Return what draws on ``stream``: None where that is no terminal, or where rich is not installed."""
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+class Output:
+    """Where a command prints to. ``as_json``: nothing but JSON, one object a line."""
+
+    def __init__(self, *, as_json: bool = False, stream: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self._stream = stream if stream is not None else sys.stdout
+        self._console = None if as_json else _terminal(self._stream)
+
+    def result(self, values: object) -> None:
+        """Print ``values`` as a line of JSON, for scripts."""
+        if self.as_json:
+            self._print(json.dumps(values, separators=(",", ":")))
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print a line for people; ``style`` is one of rich's, and colours it on a terminal."""
+        if self._console is not None:
+            self._console.print(text, style=style or None, soft_wrap=True)
+        elif not self.as_json:
+            self._print(text)
+
+    def heading(self, text: str) -> None:
+        """Print a line that others stand below."""
+        self.line(text, "bold cyan")
+
+    def fields(self, pairs: Iterable[tuple[str, object]]) -> None:
+        """Print names and values in two columns; a list of values takes a line each, an empty one a dash."""
+        rows = [(name, _values(value)) for name, value in pairs]
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, values in rows:
+            for number, value in enumerate(values):
+                self._field("" if number else name, value, width)
+
+    def _field(self, name: str, value: str, width: int) -> None:
+        if self._console is not None:
+            from rich.text import Text
+
+            text = Text.assemble("  ", (f"{name:<{width}}", "dim"), "  ", value)
+            self._console.print(text, soft_wrap=True)
+        else:
+            self.line(f"  {name:<{width}}  {value}".rstrip())
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print rows below their columns' names; a column whose name begins with ``>`` stands to the right."""
+        names = [column.removeprefix(">") for column in columns]
+        right = [column.startswith(">") for column in columns]
+        cells = [[str(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+
+        def aligned(row: Sequence[str]) -> str:
+            parts = zip(row, widths, right, strict=True)
+            return ("  " + "  ".join(f"{c:>{w}}" if r else f"{c:<{w}}" for c, w, r in parts)).rstrip()
+
+        self.line(aligned(names), "dim")
+        for row in cells:
+            self.line(aligned(row))
+
+    @contextlib.contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how far something of ``total`` bytes is, on a terminal; gives what is told how many are done."""
+        if self._console is None:
+            yield _ignore
+            return
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("  {task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+        )
+        with progress.Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda done: bar.update(task, completed=done)
+
+    def _print(self, text: str) -> None:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self._stream.flush()
+
+
+def _values(value: object) -> list[str]:
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    if isinstance(value, list | tuple):
+        return [str(item) for item in value] or ["-"]
+    return [str(value) or "-"]
+
+
+def _ignore(_: int) -> None:
+    """Show no progress."""

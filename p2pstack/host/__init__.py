@@ -1,0 +1,1 @@
+"""The host: identity, listeners, dials, peers, limits, events."""

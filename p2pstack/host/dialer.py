@@ -1,0 +1,205 @@
+"""Dialling a peer: one dial at a time, its addresses staggered, every failure kept with its reason (TCP-04)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+
+from p2pstack.aio.connection import Connection
+from p2pstack.aio.runtime import Runtime
+from p2pstack.aio.tcp import dial_tcp
+from p2pstack.errors import DeadlineExceeded, DecodeError, DialError, GatedError, LocalError, P2PError
+from p2pstack.host.backoff import Backoff
+from p2pstack.host.config import DialConfig
+from p2pstack.host.gate import ConnectionGate
+from p2pstack.host.resolver import Resolver
+from p2pstack.identity.multiaddrs import Multiaddr, is_public, peer_id_of, tcp_endpoint, without_peer
+from p2pstack.identity.peer_id import PeerId
+
+__all__ = ["Dialer"]
+
+Attempt = tuple[str, BaseException]
+
+
+class _Dial:
+    """A dial under way, and how many callers wait for it."""
+
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, task: asyncio.Task[Connection]) -> None:
+        self.task = task
+        self.waiting = 0
+
+
+class Dialer:
+    """Makes connections to peers. ``own_addresses`` returns where this host listens, which is never dialled."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        config: DialConfig,
+        gate: ConnectionGate,
+        resolver: Resolver,
+        own_addresses: Callable[[], Iterable[Multiaddr]],
+    ) -> None:
+        self._runtime = runtime
+        self._config = config
+        self._gate = gate
+        self._resolver = resolver
+        self._own_addresses = own_addresses
+        self._backoff = Backoff(config)
+        self._slots = asyncio.Semaphore(config.max_concurrent)
+        self._running: dict[object, _Dial] = {}
+
+    async def dial(
+        self, peer: PeerId | None, addresses: Sequence[Multiaddr], timeout: float | None = None
+    ) -> Connection:
+        """Return a new connection to ``peer`` (None: whoever answers) at one of ``addresses``.
+
+        A dial of the same peer that is under way is joined. When the last caller that waits for it is cancelled, so is
+        the dial, and nothing of it is left.
+
+        :raises DialError: every address failed; it says how.
+        :raises DeadlineExceeded: the dial took longer than ``timeout`` seconds.
+        """
+        key: object = peer if peer is not None else tuple(addresses)
+        dial = self._running.get(key)
+        if dial is None:
+            dial = self._running[key] = _Dial(self._runtime.loop.create_task(self._dial(peer, addresses)))
+            dial.task.add_done_callback(lambda _: self._running.pop(key, None))
+        seconds = self._config.timeout if timeout is None else timeout
+        dial.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(dial.task)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"dialling {peer or addresses[0]} took longer than {seconds:g} s") from error
+        finally:
+            dial.waiting -= 1
+            if not dial.waiting and not dial.task.done():
+                dial.task.cancel()
+                await asyncio.wait([dial.task])
+
+    def close(self) -> list[asyncio.Task[Connection]]:
+        """Cancel all dials; return their tasks, which the caller is to await."""
+        tasks = [dial.task for dial in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    async def _dial(self, peer: PeerId | None, addresses: Sequence[Multiaddr]) -> Connection:
+        """Find out what can be dialled, and race it."""
+        attempts: list[Attempt] = []
+        candidates = await self._candidates(peer, addresses, attempts)
+        if not candidates:
+            raise DialError(peer or "an unknown peer", attempts)
+        if len(candidates) == 1:
+            return await self._single(peer, candidates[0], attempts)
+        return await self._race(peer, candidates, attempts)
+
+    async def _candidates(
+        self, peer: PeerId | None, addresses: Sequence[Multiaddr], attempts: list[Attempt]
+    ) -> list[Multiaddr]:
+        """Return the addresses worth an attempt, nearest first; note for each other one why it is not."""
+        own = {address.to_bytes() for address in self._own_addresses()}
+        now = monotonic()
+        candidates: dict[Multiaddr, None] = {}
+        for address in addresses:
+            try:
+                resolved = await self._resolver.resolve(address)
+            except DialError as error:
+                attempts.append((str(address), error))
+                continue
+            for candidate in resolved:
+                try:
+                    plain = self._check(peer, candidate, own, now)
+                except P2PError as error:
+                    attempts.append((str(candidate), error))
+                else:
+                    candidates[plain] = None
+        ordered = sorted(candidates, key=is_public)
+        for address in ordered[self._config.max_addresses :]:
+            attempts.append((str(address), LocalError(f"over the limit of {self._config.max_addresses} addresses")))
+        return ordered[: self._config.max_addresses]
+
+    def _check(self, peer: PeerId | None, address: Multiaddr, own: set[bytes], now: float) -> Multiaddr:
+        """Return ``address`` without ``/p2p``, or raise why it is not dialled."""
+        named = peer_id_of(address)
+        if peer is not None and named is not None and named != peer:
+            raise DecodeError(f"the address is of another peer, {named}")
+        plain = without_peer(address)
+        tcp_endpoint(plain)
+        if plain.to_bytes() in own:
+            raise LocalError("the address is this host's own")
+        if not self._gate.allow_dial(peer, plain):
+            raise GatedError("the connection gate refused the address")
+        refusal = self._backoff.refusal((peer, plain), now)
+        if refusal:
+            raise LocalError(refusal)
+        return plain
+
+    async def _single(self, peer: PeerId | None, address: Multiaddr, attempts: list[Attempt]) -> Connection:
+        """Try the only address there is."""
+        try:
+            connection = await self._attempt(peer, address)
+        except (OSError, P2PError) as error:
+            self._failed(peer, address, error, attempts)
+            raise DialError(peer or "an unknown peer", attempts) from error
+        self._backoff.succeeded((peer, address))
+        return connection
+
+    def _failed(self, peer: PeerId | None, address: Multiaddr, error: BaseException, attempts: list[Attempt]) -> None:
+        """Note a failed attempt."""
+        attempts.append((str(address), error))
+        self._backoff.failed((peer, address), str(error) or type(error).__name__, monotonic())
+
+    async def _race(self, peer: PeerId | None, candidates: list[Multiaddr], attempts: list[Attempt]) -> Connection:
+        """Start an attempt at each address, one after another, until one is through; end the others."""
+        loop = self._runtime.loop
+        waiting = list(reversed(candidates))
+        running: dict[asyncio.Task[Connection], Multiaddr] = {}
+        try:
+            while waiting or running:
+                pause = None
+                if waiting:
+                    address = waiting.pop()
+                    running[loop.create_task(self._attempt(peer, address))] = address
+                if waiting:
+                    pause = self._config.stagger if is_public(waiting[-1]) else self._config.private_stagger
+                done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    address = running.pop(task)
+                    error = task.exception()
+                    if error is None:
+                        self._backoff.succeeded((peer, address))
+                        return task.result()
+                    self._failed(peer, address, error, attempts)
+        finally:
+            await self._end(list(running))
+        raise DialError(peer or "an unknown peer", attempts)
+
+    async def _attempt(self, peer: PeerId | None, address: Multiaddr) -> Connection:
+        """Make one connection."""
+        endpoint = tcp_endpoint(address)
+        async with self._slots:
+            return await dial_tcp(
+                self._runtime,
+                endpoint.host,
+                endpoint.port,
+                dialled=address,
+                expected_peer=peer,
+                timeout=self._config.address_timeout,
+            )
+
+    async def _end(self, tasks: list[asyncio.Task[Connection]]) -> None:
+        """Cancel the attempts that lost, and close those that were through at the same moment."""
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and task.exception() is None:
+                with contextlib.suppress(P2PError):
+                    await task.result().close()

@@ -1,0 +1,352 @@
+"""The host: one identity, its listeners, connections, streams and handlers. Services are built on top."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from time import monotonic
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias, overload
+
+from p2pstack.aio.connection import Connection
+from p2pstack.aio.runtime import Runtime
+from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import Handler, HandlerEntry
+from p2pstack.aio.tcp import listen_tcp, listening_addresses
+from p2pstack.connection.config import YAMUX_PROTOCOL
+from p2pstack.connection.machine import Endpoint
+from p2pstack.connection.protocols import ProtocolTable
+from p2pstack.connection.trace import TraceSink
+from p2pstack.errors import DialError, HostClosed, LocalError
+from p2pstack.host.config import HostConfig
+from p2pstack.host.dialer import Dialer
+from p2pstack.host.events import AddressesChanged, Event, EventBus, EventStream, ProtocolsChanged
+from p2pstack.host.gate import ConnectionGate
+from p2pstack.host.interfaces import expand_wildcard
+from p2pstack.host.limits import Limits, Usage
+from p2pstack.host.manager import ConnectionManager
+from p2pstack.host.network import Network
+from p2pstack.host.peerstore import FOREVER, Peerstore
+from p2pstack.host.resolver import NameService, Resolver
+from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, tcp_endpoint, with_peer, without_peer
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.noise.identity import NoiseIdentity
+from p2pstack.noise.verified import VerifyCache
+
+__all__ = ["BaseHost", "Service", "Target"]
+
+Target: TypeAlias = PeerId | Multiaddr | str
+"""A peer id, or a multiaddr (as object or text), with or without ``/p2p`` at its end; a peer id as text, too."""
+
+
+class Service(Protocol):
+    """What can be added to a host: it is started with the host and stopped before its connections close."""
+
+    async def start(self) -> None:
+        """Begin; handlers may be registered earlier, but there is a loop only now."""
+
+    async def stop(self) -> None:
+        """End all tasks of its own."""
+
+
+class BaseHost:
+    """A host without services; :class:`p2pstack.Host` is this with identify and ping.
+
+    ``key`` is its identity (made anew when left out), ``listen`` the addresses that it listens on from the start.
+    Use it with ``async with``: when the block is left nothing remains, no task, no socket.
+    """
+
+    def __init__(
+        self,
+        key: PrivateKey | None = None,
+        *,
+        listen: Sequence[str | Multiaddr] = (),
+        config: HostConfig | None = None,
+        gate: ConnectionGate | None = None,
+        names: NameService | None = None,
+        trace: TraceSink | None = None,
+    ) -> None:
+        self.key = key if key is not None else PrivateKey.generate()
+        self.peer_id = self.key.peer_id
+        self.config = config or HostConfig()
+        self.peerstore = Peerstore(self.config.peerstore)
+        self.services: list[Service] = []
+        self._listen = [parse(address) for address in listen]
+        self._gate = gate or ConnectionGate()
+        self._names = names
+        self._trace = trace
+        self._limits = Limits(self.config.limits)
+        self._manager = ConnectionManager(self.config.manager)
+        self._events = EventBus(self.config.event_queue)
+        self._protocols = ProtocolTable()
+        self._handlers: dict[str, HandlerEntry] = {}
+        self.network = Network(
+            self.peer_id, self.config, self._limits, self._manager, self.peerstore, self._events, self._gate
+        )
+        self._servers: list[asyncio.Server] = []
+        self._runtime: Runtime | None = None
+        self._dialer: Dialer | None = None
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listen, and start the services.
+
+        :raises OSError: an address can't be listened on; nothing is left behind.
+        """
+        if self._runtime is not None or self.network.closing:
+            raise LocalError("a host is started once")
+        endpoint = Endpoint(
+            identity=NoiseIdentity(self.key, (YAMUX_PROTOCOL,)),
+            protocols=self._protocols,
+            config=self.config.connection,
+            entropy=secrets.token_bytes,
+            verified=VerifyCache(),
+            budget=self._limits.windows,
+            inbound_streams=self._limits.inbound_streams,
+        )
+        runtime = Runtime(self.network, endpoint, self.config.shell, trace=self._trace)
+        runtime.handlers = self._handlers
+        self._runtime = runtime
+        self._dialer = Dialer(
+            runtime,
+            self.config.dial,
+            self._gate,
+            Resolver(self.config.dial, self._names),
+            lambda: self.addresses,
+        )
+        try:
+            for address in self._listen:
+                await self.listen(address)
+            for service in self.services:
+                await service.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End everything, in good order where peers let it: GoAway, then close; idempotent.
+
+        Takes ``close_timeout`` seconds at most.
+        """
+        if self.network.closing:
+            return
+        self.network.closing = True
+        for server in self._servers:
+            server.close()
+        for service in reversed(self.services):
+            await service.stop()
+        tasks: list[asyncio.Task[object]] = []
+        if self._dialer is not None:
+            tasks += self._dialer.close()
+        connections = self.network.every_connection()
+        closing = [asyncio.ensure_future(connection.close(self.config.close_timeout / 2)) for connection in connections]
+        if closing:
+            await asyncio.wait(closing, timeout=self.config.close_timeout)
+        for connection in connections:
+            tasks += connection.shut_down_handlers()
+        self.network.abort_all()
+        tasks += closing
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.config.close_timeout)
+        self._events.close()
+
+    def _running(self) -> tuple[Runtime, Dialer]:
+        if self._runtime is None or self._dialer is None or self.network.closing:
+            raise HostClosed("the host is not running")
+        return self._runtime, self._dialer
+
+    # -- addresses
+
+    @property
+    def bound_addresses(self) -> list[Multiaddr]:
+        """What the listeners are bound to, wildcards included."""
+        return [address for server in self._servers for address in listening_addresses(server)]
+
+    @property
+    def addresses(self) -> list[Multiaddr]:
+        """Where the host can be reached on this machine's interfaces, without ``/p2p``."""
+        found = [address for bound in self.bound_addresses for address in expand_wildcard(bound)]
+        return list(dict.fromkeys(found))
+
+    @property
+    def full_addresses(self) -> list[Multiaddr]:
+        """The same, each with ``/p2p`` and the host's id: what others are given to dial."""
+        return [with_peer(address, self.peer_id) for address in self.addresses]
+
+    async def listen(self, address: str | Multiaddr) -> list[Multiaddr]:
+        """Listen on one more address; return it with its real port.
+
+        :raises DecodeError: it is no plain TCP address.
+        :raises OSError: it is in use, or not of this machine.
+        """
+        runtime, _ = self._running()
+        endpoint = tcp_endpoint(without_peer(parse(address)))
+        server = await listen_tcp(runtime, endpoint.host, endpoint.port)
+        self._servers.append(server)
+        self._events.emit(AddressesChanged(addresses=tuple(self.addresses)))
+        return listening_addresses(server)
+
+    # -- peers
+
+    async def connect(
+        self, target: Target, addresses: Sequence[str | Multiaddr] = (), *, timeout: float | None = None
+    ) -> Connection:
+        """Return a connection to ``target``: one that is open, or a new one.
+
+        Addresses may stand in ``target``, in ``addresses`` and in the peerstore. Without a peer id anybody who answers
+        is taken.
+
+        :raises DialError: no address could be reached; it lists each with its cause.
+        :raises DeadlineExceeded: it took longer than ``timeout`` seconds (default: the configuration's).
+        """
+        _, dialer = self._running()
+        peer, named = _split(target)
+        known = [*named, *(parse(address) for address in addresses)]
+        if peer is None:
+            return await dialer.dial(None, known, timeout)
+        if peer == self.peer_id:
+            raise DialError(peer, [], "it is this host's own id")
+        connection = self.network.best(peer)
+        if connection is not None:
+            return connection
+        if known:
+            self.peerstore.add_addresses(peer, known, monotonic() + self.config.peerstore.address_ttl)
+        known += self.peerstore.addresses(peer, monotonic())
+        return await dialer.dial(peer, list(dict.fromkeys(known)), timeout)
+
+    async def disconnect(self, peer: PeerId) -> None:
+        """Close every connection to ``peer``, in good order."""
+        for connection in self.network.connections(peer):
+            await connection.close()
+
+    def connections(self, peer: PeerId | None = None) -> list[Connection]:
+        """Return the open connections, of ``peer`` or of all."""
+        return self.network.connections(peer)
+
+    def protect(self, peer: PeerId, tag: str) -> None:
+        """Keep the connection manager from closing connections to ``peer``; ``tag`` tells who wants so."""
+        self._manager.protect(peer, tag)
+
+    def unprotect(self, peer: PeerId, tag: str) -> bool:
+        """Take back ``tag``; whether ``peer`` is still protected by others."""
+        return self._manager.unprotect(peer, tag)
+
+    def remember(self, peer: PeerId, addresses: Sequence[str | Multiaddr]) -> None:
+        """Keep addresses of ``peer`` for as long as the host lives."""
+        self.peerstore.add_addresses(peer, [parse(address) for address in addresses], FOREVER)
+
+    # -- streams
+
+    async def open_stream(
+        self, target: Target, protocols: str | Sequence[str], *, timeout: float | None = None
+    ) -> Stream:
+        """Open a stream to ``target``, dialling it if need be, that speaks one of ``protocols``.
+
+        Where identify has told that the peer speaks one of them, that one is taken and nothing is waited for: the
+        first bytes travel with the proposal. Else they are proposed in order.
+
+        :raises ProtocolNotSupported: the peer speaks none of them.
+        :raises DialError: it can't be reached.
+        :raises DeadlineExceeded: it took longer than ``timeout`` seconds (default 15).
+        :raises ConnectionClosed: the connection ended meanwhile.
+        """
+        names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        connection = self._connected(target)
+        if connection is None:
+            connection = await self.connect(target, timeout=timeout)
+        known = self.peerstore.protocols(connection.peer_id)
+        spoken = next((name for name in names if name in known), None) if known else None
+        seconds = 15.0 if timeout is None else timeout
+        if spoken is not None:
+            return await connection.open_stream(spoken, lazy=True, timeout=seconds)
+        return await connection.open_stream(names, timeout=seconds)
+
+    def _connected(self, target: Target) -> Connection | None:
+        """Return the connection that a stream to ``target`` would use, if there is one."""
+        self._running()
+        peer = target if isinstance(target, PeerId) else _split(target)[0]
+        return self.network.best(peer) if peer is not None else None
+
+    @overload
+    def handle(self, protocol: str) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle(
+        self, protocol: str, handler: Handler, *, eager: bool = False, max_streams: int | None = None
+    ) -> Handler: ...
+
+    def handle(
+        self, protocol: str, handler: Handler | None = None, *, eager: bool = False, max_streams: int | None = None
+    ) -> Handler | Callable[[Handler], Handler]:
+        """Serve ``protocol`` with ``handler``, an ``async def`` that takes the stream; usable as a decorator.
+
+        When the handler returns the stream is closed, when it raises the stream is reset. ``max_streams`` bounds how
+        many run at once on one connection. ``eager`` lets its first step run at once on Python 3.11 too; such a handler
+        must not use :func:`asyncio.timeout` or the current task before it has first waited on the stream.
+
+        :raises LocalError: ``protocol`` is no protocol id.
+        """
+        if handler is None:
+
+            def decorate(function: Handler) -> Handler:
+                self.handle(protocol, function)
+                return function
+
+            return decorate
+        limit = self.config.limits.streams_per_protocol if max_streams is None else max_streams
+        self._protocols.add(protocol)
+        self._handlers[protocol] = HandlerEntry(handler, eager, limit)
+        self._events.emit(ProtocolsChanged(protocols=self.protocols))
+        return handler
+
+    def unhandle(self, protocol: str) -> None:
+        """Serve ``protocol`` no longer; streams that run go on."""
+        self._protocols.remove(protocol)
+        if self._handlers.pop(protocol, None) is not None:
+            self._events.emit(ProtocolsChanged(protocols=self.protocols))
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """What the host serves."""
+        return tuple(self._protocols)
+
+    # -- what is going on
+
+    def events(self, *types: type[Event]) -> EventStream:
+        """Return an async iterator over events from now on, of the given types or of all; see there."""
+        return self._events.listen(*types)
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener; for services."""
+        self._events.emit(event)
+
+    def usage(self) -> dict[str, Usage]:
+        """Return, by name, how much of each limit of the host is taken."""
+        peers = Usage(len(self.peerstore), self.config.peerstore.max_peers)
+        return {**self._limits.usage(), "peerstore.max_peers": peers}
+
+
+@lru_cache(maxsize=512)
+def _split(target: Target) -> tuple[PeerId | None, tuple[Multiaddr, ...]]:
+    """Return the peer id and the addresses in a target."""
+    if isinstance(target, PeerId):
+        return target, ()
+    if isinstance(target, str) and not target.startswith("/"):
+        return PeerId.from_string(target), ()
+    address = parse(target)
+    peer = peer_id_of(address)
+    plain = without_peer(address)
+    return peer, (plain,) if len(plain.to_bytes()) else ()

@@ -1,0 +1,1 @@
+"""The protocols that run on streams: identify, ping, perf, echo."""

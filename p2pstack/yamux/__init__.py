@@ -1,0 +1,1 @@
+"""The multiplexer yamux (specs/yamux.md)."""

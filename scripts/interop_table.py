@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Try every verb of the peer command line in every direction, and write the result to specs/interop.md.
+
+The columns are p2pstack with the Go peer, the Rust peer and itself, each of them dialing and listening; the peers are
+built first. A cell runs the test of tests/interop of that name, so the table says nothing that the test suite does not
+check. The table, its date and the versions go between two marker comments; the rest of the page stays. Exit status 1
+if a cell is red: then its reason is printed. ``--dry-run`` prints the table and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import sys
+import tomllib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.interop import test_rough_network, test_verbs  # noqa: E402 - they lie beside the package, not in it
+from tests.interop.build import BUILT_KINDS, BuildFailed, ToolMissing, binary, library_version  # noqa: E402
+from tests.interop.harness import Peers  # noqa: E402
+from tests.interop.pairs import PAIRS, our_pairs  # noqa: E402
+
+PAGE = ROOT / "specs" / "interop.md"
+BEGIN = "<!-- interop table: begin, written by scripts/interop_table.py -->"
+END = "<!-- interop table: end -->"
+CELL_SECONDS = 60.0
+
+Check = Callable[[Peers, str, str], Awaitable[None]]
+
+ROWS: list[tuple[str, Check]] = [
+    ("`listen`: connected, identified, disconnected", test_verbs.test_a_connection_is_reported_from_begin_to_end),
+    ("`ping`", test_verbs.test_ping),
+    ("`identify`", test_verbs.test_identify),
+    ("`echo`, 1 B to 1 MB, streams in a row", test_verbs.test_echo_in_a_row),
+    ("`echo`, 600 streams of 1 B in a row", test_verbs.test_echo_of_many_short_streams),
+    ("`echo`, 100 streams at once", partial(test_verbs.test_echo_at_once, streams=100, size=1000)),
+    ("`echo`, 8 streams of 1 MB at once", partial(test_verbs.test_echo_at_once, streams=8, size=1_000_000)),
+    ("`perf`, 1 stream", partial(test_verbs.test_perf, streams=1)),
+    ("`perf`, 4 streams", partial(test_verbs.test_perf, streams=4)),
+    ("`connect`, 20 times", test_verbs.test_connect_many_times),
+    ("`hold`, 10 connections", test_verbs.test_hold_many_connections),
+    ("`--seed-hex`: the same peer id", test_verbs.test_a_dialer_with_a_seed_is_recognised),
+    ("a wrong peer id is refused", test_verbs.test_a_wrong_peer_id_is_refused_by_the_dialer),
+    ("all of it one byte at a time", test_rough_network.test_one_byte_at_a_time),
+    ("25 ms of delay each way", test_rough_network.test_delays),
+    ("cuts in mid-frame hurt nobody else", test_rough_network.test_cuts_hurt_only_the_connection_that_is_cut),
+]  # fmt: skip
+
+FAULTS = (ArithmeticError, AssertionError, ExceptionGroup, LookupError, OSError, TypeError, ValueError)
+"""How a test can fail."""
+
+NEW_PAGE = f"""# Interoperability
+
+{BEGIN}
+{END}
+"""
+
+
+def run_cell(check: Check, programs: dict[str, Path], dialer: str, listener: str) -> str | None:
+    """Why ``listener`` and ``dialer`` do not pass ``check``, or None where they do."""
+    peers = Peers(programs)
+
+    async def bounded() -> None:
+        async with asyncio.timeout(CELL_SECONDS):
+            await check(peers, dialer, listener)
+
+    try:
+        asyncio.run(bounded())
+    except FAULTS as error:
+        return f"{type(error).__name__}: {error}\n{peers.transcript()}"
+    return None
+
+
+def run_all(programs: dict[str, Path]) -> tuple[list[str], int]:
+    """The lines of the table, and how many of its cells are red, whose reasons have been printed."""
+    head = [f"{dialer} dials {listener}" for dialer, listener in PAIRS]
+    lines = ["| | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    red = 0
+    for name, check in ROWS:
+        cells = []
+        for dialer, listener in PAIRS:
+            fault = run_cell(check, programs, dialer, listener)
+            cells.append("yes" if fault is None else "**no**")
+            if fault is not None:
+                red += 1
+                print(f"{name}, {dialer} dials {listener}: {fault}\n", file=sys.stderr)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    return lines, red
+
+
+def versions() -> str:
+    """One sentence: what was tried, on what, and when."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    others = " and ".join(f"{kind}-libp2p {library_version(kind)}" for kind in BUILT_KINDS)
+    day = datetime.now(tz=UTC).date()
+    return f"p2pstack {own} with {others}, Python {platform.python_version()}, {platform.system()}, {day}."
+
+
+def write(lines: list[str]) -> None:
+    """Put ``lines`` between the markers of the page, which is made if there is none."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else NEW_PAGE
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"{PAGE.relative_to(ROOT)} lacks its marker comments:\n{BEGIN}\n{END}")
+    table = "\n".join(lines)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+
+
+def main() -> int:
+    """Run the table; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument("--dry-run", action="store_true", help="print the table, write nothing")
+    arguments = parser.parse_args()
+    try:
+        programs = {kind: binary(kind) for kind in BUILT_KINDS}
+    except (BuildFailed, ToolMissing) as error:
+        sys.exit(str(error))
+    table, red = run_all(programs)
+    if red:
+        print(f"{red} cells are red", file=sys.stderr)
+    if not arguments.dry_run and our_pairs() == PAIRS:  # a table of other pairs is only a trial
+        write([versions(), "", *table])
+    return 1 if red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
