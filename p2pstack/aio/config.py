@@ -30,6 +30,10 @@ class ShellConfig:
     """Handlers that may run at once on one connection; further streams are reset. Against streams that are opened and
     reset at once, whose handlers would outlive them (YMX-21)."""
 
+    handler_grace: float = 60.0
+    """How long handlers may go on after their connection has ended before they are cancelled: what they have received
+    is still theirs, but a handler that waits for something else must not outlive its peer for ever (GEN-03)."""
+
     spin_seconds: float = 0.0
     """Keeps the loop polling this long after each receive: shorter round trips, paid in CPU time. 50e-6 is enough
     where it helps at all; 0 is off. See :mod:`p2pstack.aio.spin`."""
@@ -37,12 +41,15 @@ class ShellConfig:
     def __post_init__(self) -> None:
         """Refuse values that can't work.
 
-        :raises ConfigError: naming the field.
+        Raises:
+            ConfigError: naming the field.
         """
         if self.stream_timeout is not None and not self.stream_timeout > 0:
             raise ConfigError("stream_timeout must be positive, or None")
         if not self.write_timeout > 0 or not self.unread_timeout > 0:
             raise ConfigError("write_timeout and unread_timeout must be positive")
+        if not self.handler_grace > 0:
+            raise ConfigError("handler_grace must be positive")
         if self.write_high_water < 1 or self.max_handlers < 1:
             raise ConfigError("write_high_water and max_handlers must be at least 1")
         if not 0 <= self.spin_seconds <= 0.01:

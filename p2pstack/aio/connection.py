@@ -20,6 +20,7 @@ from p2pstack.aio.buffer import buffer_for
 from p2pstack.aio.stream import Stream
 from p2pstack.aio.tasks import TaskSet
 from p2pstack.aio.view import ConnectionView
+from p2pstack.aio.waiter import Waiter
 from p2pstack.connection.machine import Connection as Machine
 from p2pstack.connection.trace import Tracer
 from p2pstack.errors import (
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+_MESSAGES_A_FLUSH = 16
+"""Messages of 64 KiB that are written before other connections and tasks of the loop get their turn."""
+
 _ids = itertools.count(1)
 
 
@@ -52,12 +56,14 @@ class Connection(ConnectionView):
         "_alarm",
         "_close_waiters",
         "_flush_waiters",
+        "_goodbye",
         "_open_waiters",
         "_paused_at",
         "_ready",
         "_runtime",
         "_saying_goodbye",
         "_stalled_at",
+        "_stalled_size",
         "_transport",
         "buffer",
         "flush_planned",
@@ -102,13 +108,15 @@ class Connection(ConnectionView):
         self._transport: asyncio.Transport | None = None
         self._remote: tuple[object, ...] = ()
         self._local: tuple[object, ...] = ()
-        self._ready: asyncio.Future[None] | None = loop.create_future() if outbound else None
+        self._ready = Waiter(loop)
         self._close_waiters: list[asyncio.Future[None]] = []
         self._open_waiters: list[asyncio.Future[None]] = []
         self._flush_waiters: list[asyncio.Future[None]] = []
         self._closing = self._saying_goodbye = False
+        self._goodbye: asyncio.TimerHandle | None = None
         self._alarm = Alarm(loop, self._on_alarm)
         self._stalled_at = self._paused_at = NEVER
+        self._stalled_size = 0
 
     # -- streams
 
@@ -118,9 +126,10 @@ class Connection(ConnectionView):
         With ``lazy`` and one protocol nothing is waited for: the first bytes travel with the proposal, and a peer that
         doesn't speak the protocol is noticed at the first read (MSS-06).
 
-        :raises ProtocolNotSupported: the peer speaks none of them.
-        :raises DeadlineExceeded: no answer, or no room for a further stream, within ``timeout`` seconds.
-        :raises ConnectionClosed: the connection is over, or ends meanwhile.
+        Raises:
+            ProtocolNotSupported: the peer speaks none of them.
+            DeadlineExceeded: no answer, or no room for a further stream, within ``timeout`` seconds.
+            ConnectionClosed: the connection is over, or ends meanwhile.
         """
         names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         session = self.machine.session
@@ -175,7 +184,10 @@ class Connection(ConnectionView):
         self._local = transport.get_extra_info("sockname") or ()
         refusal = self._runtime.owner.admit(self)
         if refusal is not None:
-            self.abort(refusal)
+            self.machine.fail(refusal)
+            # Whoever dialled ends the socket: uvloop must have taken it over first, or it is closed twice.
+            if self.direction == "inbound":
+                self.abort(refusal)
             return
         self._transport.set_write_buffer_limits(high=self._runtime.config.write_high_water)
         self._alarm.at_latest(self.machine.next_timeout() or NEVER)
@@ -236,12 +248,9 @@ class Connection(ConnectionView):
         refusal = self._runtime.owner.opened(self)
         if refusal is not None:
             self.machine.fail(refusal)
-        ready = self._ready
-        if ready is not None and not ready.done():
-            if refusal is None:
-                ready.set_result(None)
-            else:
-                ready.set_exception(refusal)
+            self._ready.fail(refusal)
+        else:
+            self._ready.wake()
 
     def flush(self) -> None:
         """Send what is queued until the transport asks for a pause. HOT PATH."""
@@ -251,12 +260,13 @@ class Connection(ConnectionView):
             return
         machine = self.machine
         session = machine.session
-        while True:
+        if session is None:
+            transport.write(b"".join(machine.data_to_send()))
+            return
+        for _ in range(_MESSAGES_A_FLUSH):
             outgoing = machine.data_to_send(65_536)
             if outgoing:
                 transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
-            if session is None:
-                return
             if session.writable:
                 writable = cast("list[Stream]", session.writable)
                 session.writable = []
@@ -266,6 +276,8 @@ class Connection(ConnectionView):
                 self.flush_planned = False
             if not outgoing or self._stalled_at != NEVER or not (session.control or session.fresh or session.turns):
                 break
+        else:
+            self.plan_flush()
         if session.readable:
             self._deliver(monotonic())
         if self._open_waiters:
@@ -293,6 +305,7 @@ class Connection(ConnectionView):
     def pause_writing(self) -> None:
         """The transport holds enough."""
         self._stalled_at = monotonic()
+        self._stalled_size = self._write_buffer_size()
         self._alarm.at_latest(self._stalled_at + self._runtime.config.write_timeout)
 
     def resume_writing(self) -> None:
@@ -318,11 +331,16 @@ class Connection(ConnectionView):
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """The peer has closed its side of the TCP connection: it is over."""
+        """The peer has closed its side of the TCP connection: it is over, also where bytes still wait for it."""
+        with contextlib.suppress(RemoteError):
+            self.machine.receive_eof(monotonic())
+        self._close(self.machine.failure or ConnectionClosed())
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone: end the machine, wake everybody."""
+        """The socket is gone: end the machine, wake everybody. Idempotent."""
+        if self._transport is None:
+            return
         now = monotonic()
         self.flush_planned = True
         if exc is not None:
@@ -331,7 +349,10 @@ class Connection(ConnectionView):
             self.machine.receive_eof(now)
         self.buffer.release(self)
         self._transport = None
+        self.rest = b""
         self._alarm.cancel()
+        if self._goodbye is not None:
+            self._goodbye.cancel()
         self._deliver(now)
         self._settle_waiters()
         self._runtime.owner.ended(self)
@@ -339,9 +360,7 @@ class Connection(ConnectionView):
     def _settle_waiters(self) -> None:
         """End every wait for this connection."""
         reason = self.machine.failure
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(reason if reason is not None else ConnectionClosed())
-            self._ready.exception()
+        self._ready.fail(reason if reason is not None else ConnectionClosed())
         for waiters in (self._close_waiters, self._open_waiters, self._flush_waiters):
             _wake(waiters)
 
@@ -357,7 +376,7 @@ class Connection(ConnectionView):
         """Do what is due, and set the alarm to what is due next."""
         now = monotonic()
         runtime = self._runtime
-        if now >= self._stalled_at + runtime.config.write_timeout:
+        if now >= self._stalled_at + runtime.config.write_timeout and not self._has_taken_bytes(now):
             self.abort(DeadlineExceeded(f"the peer took no bytes for {runtime.config.write_timeout:g} s"))
             return
         session = self.machine.session
@@ -384,6 +403,18 @@ class Connection(ConnectionView):
             )
         )
 
+    def _write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _has_taken_bytes(self, now: float) -> bool:
+        """Whether the peer took anything since writing stalled; if so it has ``write_timeout`` again (YMX-22)."""
+        size = self._write_buffer_size()
+        if size >= self._stalled_size:
+            return False
+        self._stalled_at = now
+        self._stalled_size = size
+        return True
+
     def _expire_streams(self, now: float) -> float:
         """End the waits that took too long; return when the next one will have."""
         upcoming = NEVER
@@ -402,10 +433,10 @@ class Connection(ConnectionView):
     async def ready(self) -> None:
         """Wait until the upgrade is over (outbound connections only; its deadline is in the configuration).
 
-        :raises P2PError: it failed; the error says why.
+        Raises:
+            P2PError: it failed; the error says why.
         """
-        if self._ready is not None:
-            await self._ready
+        await self._ready
 
     async def close(self, timeout: float = 5.0) -> None:
         """Close in good order: what is queued goes out, then a GoAway; after ``timeout`` seconds by force.
@@ -440,7 +471,7 @@ class Connection(ConnectionView):
         transport.write(b"".join(self.machine.data_to_send()))
         transport.close()
         self.loop.call_soon(self._deliver_later)
-        self.loop.call_later(timeout, self._abort_transport)
+        self._goodbye = self.loop.call_later(timeout, self._abort_transport)
 
     def _abort_transport(self) -> None:
         if self._transport is not None:

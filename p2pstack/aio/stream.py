@@ -7,11 +7,22 @@ by the rows ``ping``, ``streams`` and ``bulk`` of ``python -m benchmarks``.
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from p2pstack.aio.waiter import Waiter
-from p2pstack.errors import DecodeError, LimitExceeded, LocalError, ProtocolViolation, StreamClosed, StreamEOF
+from p2pstack.errors import (
+    ConnectionClosed,
+    DecodeError,
+    LimitExceeded,
+    LocalError,
+    ProtocolViolation,
+    StreamClosed,
+    StreamEOF,
+    StreamTimeout,
+)
 from p2pstack.wire import uvarint
 from p2pstack.yamux.session import Session
 from p2pstack.yamux.stream import Buffer
@@ -24,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Stream"]
 
 _CHUNK = 65_536
-_MAX_LENGTH_BYTES = 9
 
 
 class Stream(PureStream):
@@ -63,7 +73,8 @@ class Stream(PureStream):
     async def read(self, max_bytes: int = _CHUNK) -> bytes:
         """Return 1 to ``max_bytes`` bytes as soon as there are any, or ``b""`` at the end of the peer's side.
 
-        :raises StreamError: StreamReset, ConnectionClosed, StreamTimeout, or StreamClosed after :meth:`close`.
+        Raises:
+            StreamError: StreamReset, ConnectionClosed, StreamTimeout, or StreamClosed after :meth:`close`.
         """
         while not self.received:
             if self.eof:
@@ -76,8 +87,9 @@ class Stream(PureStream):
     async def read_exactly(self, size: int) -> bytes:
         """Return exactly ``size`` bytes, at most what ``max_window`` of the connection's configuration allows.
 
-        :raises StreamEOF: the stream ended before; ``partial`` holds what came.
-        :raises StreamError: as for :meth:`read`.
+        Raises:
+            StreamEOF: the stream ended before; ``partial`` holds what came.
+            StreamError: as for :meth:`read`.
         """
         if size > self.session.config.max_window:
             return await self._read_long(size)
@@ -94,16 +106,21 @@ class Stream(PureStream):
     async def read_to_end(self, limit: int) -> bytes:
         """Return everything up to the peer's end of the stream.
 
-        :raises LimitExceeded: ``stream.read_to_end``, more than ``limit`` bytes came.
-        :raises StreamError: as for :meth:`read`.
+        Raises:
+            LimitExceeded: ``stream.read_to_end``, more than ``limit`` bytes came.
+            StreamError: as for :meth:`read`.
         """
         pieces: list[Buffer] = []
         size = 0
-        while chunks := await self.chunks():
-            size += sum(map(len, chunks))
-            if size > limit:
-                raise LimitExceeded("stream.read_to_end", limit)
-            pieces += chunks
+        try:
+            while chunks := await self.chunks():
+                size += sum(map(len, chunks))
+                if size > limit:
+                    raise LimitExceeded("stream.read_to_end", limit)
+                pieces += chunks
+        except (asyncio.CancelledError, StreamTimeout):
+            self._put_back(pieces)
+            raise
         return b"".join(pieces)
 
     async def chunks(self) -> list[Buffer]:
@@ -111,7 +128,8 @@ class Stream(PureStream):
 
         The fastest way to read much. A memoryview keeps the whole message alive that it is a part of.
 
-        :raises StreamError: as for :meth:`read`.
+        Raises:
+            StreamError: as for :meth:`read`.
         """
         while not self.received:
             if self.eof:
@@ -124,15 +142,29 @@ class Stream(PureStream):
     async def read_frame(self, limit: int) -> bytes:
         """Return the next message behind a uvarint length, as most libp2p protocols have them; b"" for an empty one.
 
-        :raises StreamEOF: the stream ended, before (``partial`` is empty) or inside the message.
-        :raises ProtocolViolation: the length is malformed or above ``limit``; nothing was allocated for it (GEN-02).
-        :raises StreamError: as for :meth:`read`.
+        Raises:
+            StreamEOF: the stream ended, before (``partial`` is empty) or inside the message.
+            ProtocolViolation: the length is malformed or above ``limit``; nothing was allocated for it (GEN-02).
+            StreamError: as for :meth:`read`.
         """
+        longest = len(uvarint.encode(limit))
         prefix = b""
-        while not prefix or prefix[-1] & 0x80:
-            if len(prefix) == _MAX_LENGTH_BYTES:
-                raise ProtocolViolation(self.protocol or "", "length prefix of more than 9 bytes", requirement="GEN-06")
-            prefix += await self.read_exactly(1)
+        try:
+            while not prefix or prefix[-1] & 0x80:
+                if len(prefix) == longest:
+                    message = f"the length prefix is longer than a limit of {limit} bytes needs"
+                    raise ProtocolViolation(self.protocol or "", message, requirement="GEN-06")
+                prefix += await self.read_exactly(1)
+            size = self._frame_size(prefix, limit)
+            return await self.read_exactly(size) if size else b""
+        except StreamEOF as error:
+            raise StreamEOF(prefix + error.partial, len(prefix) + error.expected) from None
+        except (asyncio.CancelledError, StreamTimeout):
+            self._put_back([prefix])
+            raise
+
+    def _frame_size(self, prefix: bytes, limit: int) -> int:
+        """Return the length that a whole prefix says."""
         try:
             size, _ = uvarint.decode(prefix)
         except DecodeError as error:
@@ -140,19 +172,36 @@ class Stream(PureStream):
         if size > limit:
             message = f"message of {size} bytes is over the limit of {limit}"
             raise ProtocolViolation(self.protocol or "", message, requirement="GEN-02")
-        return await self.read_exactly(size) if size else b""
+        return size
 
     async def _read_long(self, size: int) -> bytes:
         """Read more than fits the window: take the pieces as they come."""
-        pieces: list[bytes] = []
+        pieces: list[Buffer] = []
         missing = size
-        while missing:
-            piece = await self.read(missing)
-            if not piece:
-                raise StreamEOF(b"".join(pieces), size)
-            pieces.append(piece)
-            missing -= len(piece)
+        try:
+            while missing:
+                piece = await self.read(missing)
+                if not piece:
+                    raise StreamEOF(b"".join(pieces), size)
+                pieces.append(piece)
+                missing -= len(piece)
+        except (asyncio.CancelledError, StreamTimeout):
+            self._put_back(pieces)
+            raise
         return b"".join(pieces)
+
+    def _put_back(self, pieces: list[Buffer]) -> None:
+        """Undo the taking of ``pieces``: a read that is cancelled, or waits too long, has read nothing.
+
+        The peer was credited for them already; that counts against what is read from now on.
+        """
+        if self.read_closed or not (self.failure is None or isinstance(self.failure, ConnectionClosed)):
+            return
+        size = sum(map(len, pieces))
+        self.received[:0] = pieces
+        self.unread += size
+        self.session.unread += size
+        self.consumed -= size
 
     def wait_to_read(self) -> Waiter:
         """Register the calling task as the reader."""
@@ -182,8 +231,9 @@ class Stream(PureStream):
 
         The stream keeps a reference until the data is sent: don't change a bytearray before that.
 
-        :raises StreamError: StreamClosed after :meth:`close_write`; StreamReset, ConnectionClosed.
-        :raises LimitExceeded: ``yamux.max_unsent``, when the caller never drains; nothing was queued.
+        Raises:
+            StreamError: StreamClosed after :meth:`close_write`; StreamReset, ConnectionClosed.
+            LimitExceeded: ``yamux.max_unsent``, when the caller never drains; nothing was queued.
         """
         super().write(data)
         connection = self.connection
@@ -193,14 +243,16 @@ class Stream(PureStream):
     def write_frame(self, payload: bytes) -> None:
         """Queue ``payload`` behind its length, as :meth:`read_frame` reads it.
 
-        :raises StreamError: as for :meth:`write`.
+        Raises:
+            StreamError: as for :meth:`write`.
         """
         self.write(uvarint.encode(len(payload)) + payload)
 
     async def drain(self) -> None:
         """Wait until no more than ``drain_mark`` bytes of this stream are unsent.
 
-        :raises StreamError: StreamReset, ConnectionClosed, or StreamTimeout when the peer takes nothing.
+        Raises:
+            StreamError: StreamReset, ConnectionClosed, or StreamTimeout when the peer takes nothing.
         """
         mark = self.session.config.drain_mark
         while self.unsent_size > mark:
@@ -226,15 +278,17 @@ class Stream(PureStream):
 
     def finish(self) -> None:
         """Close both directions: the peer gets what is queued and the end; what it still sends is dropped."""
+        self.session.now = monotonic()
         self.close_write()
         self.close_read()
-        if not self.eof:
+        if not self.eof or self.unsent_size:
             self.connection.deadline_in(self.session.config.close_timeout)
 
     async def close(self) -> None:
         """As :meth:`finish`, and wait for room as :meth:`drain` does, so that nothing endless is left behind.
 
-        :raises StreamError: as for :meth:`drain`.
+        Raises:
+            StreamError: as for :meth:`drain`.
         """
         self.finish()
         await self.drain()

@@ -38,14 +38,15 @@ class HandlerEntry:
 
 
 class TaskSet:
-    """The running handlers of a connection."""
+    """The running handlers of a connection. ``on_idle`` is called each time that the last of them has ended."""
 
-    __slots__ = ("_counts", "_loop", "_tasks")
+    __slots__ = ("_counts", "_loop", "_tasks", "on_idle")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._tasks: dict[asyncio.Task[None], str | None] = {}
         self._counts: dict[str | None, int] = {}
+        self.on_idle: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -65,9 +66,11 @@ class TaskSet:
         elif entry.eager:
             try:
                 first = coroutine.send(None)
-            except StopIteration:
+            except (StopIteration, asyncio.CancelledError):
                 return True
-            task = self._loop.create_task(_go_on(coroutine, first))
+            rest = _go_on(coroutine, first)
+            rest.send(None)
+            task = self._loop.create_task(rest)
         else:
             task = self._loop.create_task(coroutine)
         self._tasks[task] = protocol
@@ -82,6 +85,8 @@ class TaskSet:
             self._counts[protocol] = count
         else:
             del self._counts[protocol]
+            if self.on_idle is not None and not self._tasks:
+                self.on_idle()
 
     def cancel(self) -> list[asyncio.Task[None]]:
         """Cancel every handler; return their tasks, which the caller is to await."""
@@ -110,17 +115,24 @@ async def supervise(handler: Handler, stream: Stream) -> None:
 
 @types.coroutine
 def _go_on(coroutine: Coroutine[Any, None, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Go on, inside a task, with a coroutine that has run to its first await outside of one (Python 3.11)."""
+    """Go on, inside a task, with a coroutine that has run to its first await outside of one (Python 3.11).
+
+    The first ``send`` only begins this and changes nothing: what has not begun is not told of a cancellation.
+    """
+    begun = False
     while True:
         try:
             value = yield awaited
         except BaseException as error:
+            begun = True
             try:
                 awaited = coroutine.throw(error)
             except StopIteration:
                 return
         else:
-            try:
-                awaited = coroutine.send(value)
-            except StopIteration:
-                return
+            if begun:
+                try:
+                    awaited = coroutine.send(value)
+                except StopIteration:
+                    return
+            begun = True

@@ -37,25 +37,32 @@ async def dial_tcp(
 ) -> Connection:
     """Connect to an IP address and upgrade; return the open connection.
 
-    :raises DeadlineExceeded: the TCP connection did not come about within ``timeout`` seconds (the upgrade has its own
-        deadline).
-    :raises OSError: it was refused, or is impossible.
-    :raises P2PError: the upgrade failed, or the owner refused the connection.
+    Raises:
+        DeadlineExceeded: the TCP connection did not come about within ``timeout`` seconds (the upgrade has its own
+            deadline).
+        OSError: it was refused, or is impossible.
+        P2PError: the upgrade failed, or the owner refused the connection.
     """
     loop = runtime.loop
     sock = _new_socket(_family(host))
+    connection: Connection | None = None
     try:
         try:
             async with asyncio.timeout(timeout):
                 await loop.sock_connect(sock, (host, port))
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer within {timeout:g} s") from error
-        _, connection = await loop.create_connection(
-            lambda: Connection(runtime, outbound=True, expected_peer=expected_peer, dialled=dialled), sock=sock
-        )
+        connection = protocol = Connection(runtime, outbound=True, expected_peer=expected_peer, dialled=dialled)
+        await loop.create_connection(lambda: protocol, sock=sock)
     except BaseException:
         sock.close()
+        if connection is not None:
+            # uvloop says nothing of a hand-over that is cancelled; where the loop does, this is one call for nothing.
+            connection.abort(DeadlineExceeded("the dial was cancelled"))
+            connection.connection_lost(None)
         raise
+    if connection.close_reason is not None:
+        connection.abort(connection.close_reason)
     try:
         await connection.ready()
     except asyncio.CancelledError:
@@ -67,7 +74,8 @@ async def dial_tcp(
 async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
     """Listen on an IP address; port 0 picks a free one. An IPv6 socket takes IPv6 only.
 
-    :raises OSError: the address is in use or not of this machine.
+    Raises:
+        OSError: the address is in use or not of this machine.
     """
     sock = _new_socket(_family(host))
     try:
@@ -76,12 +84,18 @@ async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
-        return await runtime.loop.create_server(
-            lambda: Connection(runtime, outbound=False), sock=sock, backlog=_BACKLOG
+        server = await runtime.loop.create_server(
+            lambda: Connection(runtime, outbound=False), sock=sock, backlog=_BACKLOG, start_serving=False
         )
     except BaseException:
         sock.close()
         raise
+    try:
+        await server.start_serving()
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def listening_addresses(server: asyncio.Server) -> list[Multiaddr]:

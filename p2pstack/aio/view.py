@@ -52,7 +52,8 @@ class ConnectionView(asyncio.BufferedProtocol):
     def peer_id(self) -> PeerId:
         """The peer, as its key has proven.
 
-        :raises LocalError: before the handshake is over.
+        Raises:
+            LocalError: before the handshake is over.
         """
         if self.machine.remote is None:
             raise LocalError("the connection is not secured yet")

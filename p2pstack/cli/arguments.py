@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 __all__ = ["CommandError", "Commands", "Parser", "add_common", "add_loop", "count", "seconds", "seed", "size"]
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(i?)B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(i?)B?", re.ASCII | re.IGNORECASE)
 _UNITS = "KMGT"
 SEED_SIZE = 32
 
@@ -24,7 +24,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the complaint.
 
-        :raises CommandError: always.
+        Raises:
+            CommandError: always.
         """
         raise CommandError(f"{message} (see `{self.prog} --help`)")
 

@@ -41,7 +41,8 @@ class Finding:
 def explain_text(text: str) -> list[Finding]:
     """Return what ``text`` can be read as; several findings where it fits more than one thing.
 
-    :raises CommandError: it is nothing that is known; the message says as far as possible why.
+    Raises:
+        CommandError: it is nothing that is known; the message says as far as possible why.
     """
     text = text.strip()
     if not text or len(text) > MAX_INPUT:

@@ -20,11 +20,13 @@ MAX_FILE = 65_536
 def write_key(path: Path, key: PrivateKey, *, replace: bool = False) -> None:
     """Write ``key`` to a new file with mode 0600.
 
-    :raises CommandError: there is a file already, and ``replace`` is false.
-    :raises OSError: it can't be written.
+    Raises:
+        CommandError: there is a file already, and ``replace`` is false.
+        OSError: it can't be written.
     """
     if replace:
-        path.unlink(missing_ok=True)  # not overwritten: an older file may be open to others, by its mode or in a program
+        # Not overwritten: an older file may be open to others, by its mode or because a program holds it.
+        path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
@@ -37,8 +39,9 @@ def write_key(path: Path, key: PrivateKey, *, replace: bool = False) -> None:
 def read_key(path: Path) -> PrivateKey:
     """Read a private key in protobuf form, or in base64 of it, as kubo's configuration has it.
 
-    :raises CommandError: the file holds no private key.
-    :raises OSError: it can't be read.
+    Raises:
+        CommandError: the file holds no private key.
+        OSError: it can't be read.
     """
     with path.open("rb") as file:
         data = file.read(MAX_FILE)

@@ -12,21 +12,46 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Output", "data_size", "duration", "printable", "rate"]
+__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "printable", "rate"]
+
+REDRAW = 0.05
+"""Seconds between two looks of a progress bar."""
 
 MAX_PRINTABLE = 400
 """Characters of a peer's text that are shown: it may send thousands (IDN-13)."""
 
 
-def printable(text: str) -> str:
-    """Return ``text`` on one line, with what is not printable escaped, and cut where it is very long."""
-    if len(text) > MAX_PRINTABLE:
-        text = text[:MAX_PRINTABLE] + "…"
+class OutputGone(Exception):
+    """Whoever reads what is printed has closed its end, as ``head`` does: there is nobody left to tell."""
+
+
+def print_json(stream: TextIO, values: object) -> None:
+    """Print ``values`` as a line of JSON, at once.
+
+    Raises:
+        OutputGone: nobody reads it.
+    """
+    _write(stream, json.dumps(values, separators=(",", ":")))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError as error:
+        raise OutputGone from error
+
+
+def printable(text: str, limit: int = MAX_PRINTABLE) -> str:
+    """Return ``text`` on one line, with what is not printable escaped, and cut to ``limit`` characters."""
+    if len(text) > limit:
+        text = text[:limit] + "…"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
@@ -75,7 +100,7 @@ class Output:
     def result(self, values: object) -> None:
         """Print ``values`` as a line of JSON, for scripts."""
         if self.as_json:
-            self._print(json.dumps(values, separators=(",", ":")))
+            print_json(self._stream, values)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print a line for people; ``style`` is one of rich's, and colours it on a terminal."""
@@ -136,12 +161,21 @@ class Output:
         )
         with progress.Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(label, total=total)
-            yield lambda done: bar.update(task, completed=done)
+            due = 0.0
+
+            def show(done: int) -> None:
+                # Told of every read, thousands of times a second: drawing each would be what is measured.
+                nonlocal due
+                now = monotonic()
+                if now >= due or done >= total:
+                    due = now + REDRAW
+                    bar.update(task, completed=done)
+
+            yield show
 
     def _print(self, text: str) -> None:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        self._stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        self._stream.flush()
+        _write(self._stream, text.encode(encoding, "replace").decode(encoding))
 
 
 def _values(value: object) -> list[str]:

@@ -60,9 +60,8 @@ def _describe(key: PrivateKey, output: Output, file: str) -> None:
     output.result(
         {"file": file, "type": key.type.name, "peer_id": str(peer), "cid": peer.to_cid(), "public_key": public}
     )
-    output.fields(
-        [("peer id", peer), ("as a CID", peer.to_cid()), ("type", key.type.name), ("public key", public), ("file", file)]
-    )
+    output.fields([("peer id", peer), ("as a CID", peer.to_cid()), ("type", key.type.name), ("public key", public)])
+    output.line(f"  in {file}", "dim")
 
 
 def _id(options: argparse.Namespace, output: Output) -> int:

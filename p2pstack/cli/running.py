@@ -30,7 +30,8 @@ _CHUNK = 65_536
 def loop_factory(name: str | None) -> Callable[[], asyncio.AbstractEventLoop]:
     """Return what makes the event loop ``name``; None: uvloop where it is installed, else asyncio's.
 
-    :raises CommandError: uvloop is asked for and not there.
+    Raises:
+        CommandError: uvloop is asked for and not there.
     """
     if name == "asyncio":
         return asyncio.new_event_loop
@@ -46,15 +47,26 @@ def loop_factory(name: str | None) -> Callable[[], asyncio.AbstractEventLoop]:
 def run(main: Coroutine[Any, Any, T], loop: str | None = None) -> T:
     """Run ``main`` on a new event loop and return what it returns.
 
-    :raises KeyboardInterrupt: SIGINT came; ``main`` was cancelled and has cleaned up.
+    Raises:
+        KeyboardInterrupt: SIGINT came; ``main`` was cancelled and has cleaned up.
     """
     try:
         factory = loop_factory(loop)
     except CommandError:
         main.close()
         raise
+    _fill_standard_descriptors()
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def _fill_standard_descriptors() -> None:
+    """Open what is closed of stdin, stdout and stderr: a socket would get its number, and with it what is printed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the system gives the lowest number that is free
 
 
 @contextlib.contextmanager

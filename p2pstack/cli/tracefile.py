@@ -45,8 +45,9 @@ class TraceFile:
 def read_trace(path: Path) -> Iterator[dict[str, object]]:
     """Read the events of a trace, one after another; files of any size.
 
-    :raises CommandError: a line is no event; it says which.
-    :raises OSError: the file can't be read.
+    Raises:
+        CommandError: a line is no event; it says which.
+        OSError: the file can't be read.
     """
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):

@@ -40,7 +40,8 @@ class ConnectionConfig:
     def __post_init__(self) -> None:
         """Refuse values that can't work.
 
-        :raises ConfigError: naming the field.
+        Raises:
+            ConfigError: naming the field.
         """
         if not self.upgrade_timeout > 0 or not self.negotiation_timeout > 0:
             raise ConfigError("upgrade_timeout and negotiation_timeout must be positive")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from p2pstack.connection.config import ConnectionConfig
-from p2pstack.connection.negotiation import Negotiations
+from p2pstack.connection.negotiation import Negotiations, Offer
 from p2pstack.connection.protocols import ProtocolTable
 from p2pstack.connection.trace import Tracer
 from p2pstack.connection.upgrade import Phase, Upgrade
@@ -136,7 +136,8 @@ class Connection:
     def receive_data(self, data: bytes, now: float) -> None:
         """Feed received bytes, cut anywhere.
 
-        :raises RemoteError: the peer broke a rule; send what :meth:`data_to_send` returns, then close.
+        Raises:
+            RemoteError: the peer broke a rule; send what :meth:`data_to_send` returns, then close.
         """
         view = memoryview(self._rest + data if self._rest else data)
         used = self.receive_buffer(view, 0, len(view), now)
@@ -145,10 +146,14 @@ class Connection:
     def receive_buffer(self, view: memoryview, start: int, end: int, now: float) -> int:
         """Take as much of ``view[start:end]`` as makes whole messages; return where the rest begins.
 
-        The rest has to stand in front of the next bytes at the next call. Nothing keeps a reference to ``view``.
+        The rest has to stand in front of the next bytes at the next call. Nothing keeps a reference to ``view``. Once
+        the connection has failed all input is ignored.
 
-        :raises RemoteError: as for :meth:`receive_data`.
+        Raises:
+            RemoteError: as for :meth:`receive_data`.
         """
+        if self.failure is not None:
+            return end
         tracer = self.tracer
         if tracer is not None:
             tracer.now = now
@@ -159,8 +164,8 @@ class Connection:
                     return start
             session = self.session
             transport = self._transport
-            if session is None or transport is None:
-                return end
+            assert session is not None, "it begins before the upgrade ends"
+            assert transport is not None, "likewise"
             session.now = now
             start = transport.open_frames(view, start, end, session.receive)
         except RemoteError as error:
@@ -171,11 +176,12 @@ class Connection:
         return start
 
     def receive_eof(self, now: float) -> None:
-        """The transport has ended.
+        """The transport has ended. Idempotent.
 
-        :raises RemoteError: in the middle of the upgrade.
+        Raises:
+            RemoteError: in the middle of the upgrade.
         """
-        if self._upgrade is not None:
+        if self._upgrade is not None and self.failure is None:
             try:
                 self._upgrade.receive_eof()
             except RemoteError as error:
@@ -191,9 +197,9 @@ class Connection:
             self._open(upgrade, now)
         if upgrade.phase is Phase.DONE:
             self._upgrade = None
-            if self.session is not None:
-                for plaintext in upgrade.early:
-                    self.session.receive_data(plaintext, now)
+            assert self.session is not None, "it begins as soon as anything may be sent"
+            for plaintext in upgrade.early:
+                self.session.receive_data(plaintext, now)
         return start
 
     def _open(self, upgrade: Upgrade, now: float) -> None:
@@ -251,9 +257,10 @@ class Connection:
         With one protocol the stream may be written to at once (MSS-06). With several its ``protocol`` must be
         waited for: the stream is marked readable when it is agreed on.
 
-        :raises LocalError: no protocol was given, or the connection is not open yet.
-        :raises ConnectionClosed: it is over.
-        :raises LimitExceeded: no further stream may be opened now; see ``session.can_open``.
+        Raises:
+            LocalError: no protocol was given, or one that can't be proposed, or the connection is not open yet.
+            ConnectionClosed: it is over.
+            LimitExceeded: no further stream may be opened now; see ``session.can_open``.
         """
         session = self.session
         if self.failure is not None:
@@ -263,8 +270,9 @@ class Connection:
         if not protocols:
             raise LocalError("no protocol was given")
         session.now = now
+        offer = Offer(protocols, self._endpoint.config.multistream)
         stream = session.open()
-        self._negotiations.offer(stream, protocols)
+        self._negotiations.propose(stream, offer)
         return stream
 
     # -- the end, and time
@@ -291,17 +299,17 @@ class Connection:
             return None
         if self._upgrade is not None:
             return self._deadline
+        assert self.session is not None, "it begins before the upgrade ends"
         when = self._negotiations.next_timeout()
-        later = self.session.next_timeout() if self.session is not None else None
-        if when is None or later is None:
-            return when if later is None else later
-        return min(when, later)
+        later = self.session.next_timeout()
+        return later if when is None or later is None else min(when, later)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at ``now``.
 
-        :raises RemoteError: the upgrade took too long, or the peer gives no sign of life.
-        :raises DeadlineExceeded: likewise, for the upgrade.
+        Raises:
+            RemoteError: the upgrade took too long, or the peer gives no sign of life.
+            DeadlineExceeded: likewise, for the upgrade.
         """
         if self.failure is not None:
             return
@@ -313,10 +321,10 @@ class Connection:
                 self.fail(error)
                 raise error
             return
+        assert self.session is not None, "it begins before the upgrade ends"
         self._negotiations.handle_timeout(now)
-        if self.session is not None:
-            try:
-                self.session.handle_timeout(now)
-            except RemoteError as error:
-                self.fail(error)
-                raise
+        try:
+            self.session.handle_timeout(now)
+        except RemoteError as error:
+            self.fail(error)
+            raise

@@ -11,44 +11,51 @@ from collections.abc import Sequence
 
 from p2pstack.connection.config import ConnectionConfig
 from p2pstack.connection.protocols import ProtocolTable, opening
-from p2pstack.errors import DeadlineExceeded, LimitExceeded, NegotiationError, P2PError, RemoteError
+from p2pstack.errors import (
+    DeadlineExceeded,
+    LimitExceeded,
+    NegotiationError,
+    P2PError,
+    RemoteError,
+    StreamClosed,
+)
+from p2pstack.multistream.config import MultistreamConfig
 from p2pstack.multistream.initiator import Initiator
 from p2pstack.multistream.messages import HEADER
 from p2pstack.multistream.responder import Responder
 from p2pstack.yamux.frames import RESET_NEGOTIATION, RESET_RESOURCE_LIMIT
-from p2pstack.yamux.session import Session
 from p2pstack.yamux.stream import Buffer, Stream, discard
 
-__all__ = ["Negotiations"]
+__all__ = ["Negotiations", "Offer"]
 
 _HEADER_SIZE = len(HEADER)
 
 
-class _Offer:
-    """What an outbound stream waits for: the rest of the expected answer, and what else may be proposed."""
+class Offer:
+    """What an outbound stream proposes, in this order, and what it still waits for of the expected answer.
 
-    __slots__ = ("awaited", "opening", "protocols")
+    Raises:
+        LocalError: ``protocols`` is longer than the negotiation may be, or holds an id that can't be sent.
+    """
 
-    def __init__(self, protocols: Sequence[str]) -> None:
-        self.protocols = protocols
+    __slots__ = ("awaited", "initiator", "opening", "protocols")
+
+    def __init__(self, protocols: Sequence[str], config: MultistreamConfig) -> None:
+        self.protocols = tuple(protocols)
         self.opening = self.awaited = opening(protocols[0])
+        self.initiator = Initiator(protocols, config=config) if len(protocols) > 1 else None
 
 
 class Negotiations:
     """The negotiations under way on one session. ``pending`` holds each stream's deadline, the earliest first."""
 
-    __slots__ = ("_config", "_inbound", "_protocols", "_session", "pending")
+    __slots__ = ("_config", "_inbound", "_protocols", "pending")
 
     def __init__(self, protocols: ProtocolTable, config: ConnectionConfig) -> None:
         self._protocols = protocols
         self._config = config
-        self._session: Session | None = None
         self._inbound = 0
         self.pending: dict[Stream, float] = {}
-
-    def attach(self, session: Session) -> None:
-        """Serve the streams of ``session``."""
-        self._session = session
 
     # -- inbound
 
@@ -67,6 +74,9 @@ class Negotiations:
         if not len(data):
             self._fail(stream, NegotiationError("the stream ended before it named a protocol", requirement="MSS-13"))
             return b""
+        if stream.fin_wanted:
+            self._fail(stream, StreamClosed("the stream was closed here before it named a protocol"))
+            return b""
         if responder is None:
             size = _HEADER_SIZE + 1
             if len(data) >= size:
@@ -84,93 +94,90 @@ class Negotiations:
             stream.negotiation = responder
         try:
             responder.receive_data(data)
-        except RemoteError as error:
+            for answer in responder.data_to_send():
+                stream.write(answer)
+        except (RemoteError, LimitExceeded) as error:
             self._fail(stream, error)
             return b""
-        for answer in responder.data_to_send():
-            stream.write(answer)
-        stream.credit(len(data))
-        if responder.protocol is None:
-            return b""
         trailing = responder.trailing
-        stream.consumed -= len(trailing)
-        self._agree(stream, responder.protocol)
+        stream.credit(len(data) - len(trailing))
+        if responder.protocol is not None:
+            self._agree(stream, responder.protocol)
         return trailing
 
     def _agree(self, stream: Stream, protocol: str) -> None:
         """Hand an inbound stream over to its handler."""
-        self.end(stream)
-        stream.protocol = protocol
-        stream.gate = discard if stream.eof else None
-        stream.negotiation = None
+        self._hand_over(stream, protocol)
         stream.session.opened.append(stream)
 
     # -- outbound
 
-    def offer(self, stream: Stream, protocols: Sequence[str]) -> None:
-        """Propose ``protocols``, in this order, on a stream that was just opened.
+    def propose(self, stream: Stream, offer: Offer) -> None:
+        """Begin to negotiate on a stream that was just opened.
 
-        With a single one the caller may write at once: nothing else will be proposed behind its bytes (MSS-06).
+        With a single protocol the caller may write at once: nothing else will be proposed behind its bytes (MSS-06).
         """
-        offer = stream.negotiation = _Offer(protocols)
+        stream.negotiation = offer
         stream.write(offer.opening)
         stream.gate = self._receive_answer
         self.pending[stream] = stream.session.now + self._config.negotiation_timeout
 
     def _receive_answer(self, stream: Stream, data: Buffer) -> Buffer:
         """Gate of an outbound stream; an empty piece says that the stream has ended."""
-        negotiation: _Offer | Initiator = stream.negotiation
+        offer: Offer = stream.negotiation
         if not len(data):
             self._fail(stream, NegotiationError("the stream ended before an answer", requirement="MSS-13"))
             return b""
-        if isinstance(negotiation, _Offer):
-            awaited = negotiation.awaited
-            size = len(awaited)
-            if len(data) >= size:
-                if data[:size] == awaited:
-                    stream.credit(size)
-                    self._settle(stream, negotiation.protocols[0])
-                    return data[size:]
-            elif awaited[: len(data)] == data:
-                stream.credit(len(data))
-                negotiation.awaited = awaited[len(data) :]
-                return b""
-            negotiation, data = self._fall_back(stream, negotiation, data)
+        awaited = offer.awaited
+        size = len(awaited)
+        if size and data[:size] == awaited:
+            stream.credit(size)
+            self._settle(stream, offer.protocols[0])
+            return data[size:]
+        if awaited[: len(data)] == data:
+            stream.credit(len(data))
+            offer.awaited = awaited[len(data) :]
+            return b""
+        return self._receive_other_answer(stream, offer, data)
+
+    def _receive_other_answer(self, stream: Stream, offer: Offer, data: Buffer) -> bytes:
+        """Go on with the machine, once the answer is not the one that was expected."""
+        size = len(data)
+        initiator = offer.initiator
+        if initiator is None:
+            initiator = offer.initiator = Initiator(offer.protocols, config=self._config.multistream)
+        if offer.awaited:
+            initiator.data_to_send()
+            data = offer.opening.removesuffix(offer.awaited) + bytes(data)
+            offer.awaited = b""
         try:
-            negotiation.receive_data(data)
-        except RemoteError as error:
+            initiator.receive_data(data)
+            for proposal in initiator.data_to_send():
+                stream.write(proposal)
+        except (RemoteError, LimitExceeded, StreamClosed) as error:
             self._fail(stream, error)
             return b""
-        for proposal in negotiation.data_to_send():
-            stream.write(proposal)
-        stream.credit(len(data))
-        if negotiation.protocol is None:
-            return b""
-        trailing = negotiation.trailing
-        stream.consumed -= len(trailing)
-        self._settle(stream, negotiation.protocol)
+        trailing = initiator.trailing
+        stream.credit(size - len(trailing))
+        if initiator.protocol is not None:
+            self._settle(stream, initiator.protocol)
         return trailing
-
-    def _fall_back(self, stream: Stream, offer: _Offer, data: Buffer) -> tuple[Initiator, bytes]:
-        """Replace the comparison by the machine, which is fed what has matched so far as well."""
-        matched = offer.opening[: len(offer.opening) - len(offer.awaited)]
-        initiator = Initiator(offer.protocols, config=self._config.multistream)
-        initiator.data_to_send()
-        stream.negotiation = initiator
-        stream.consumed -= len(matched)
-        return initiator, matched + bytes(data)
 
     def _settle(self, stream: Stream, protocol: str) -> None:
         """Open an outbound stream to its reader, and wake who waits for the agreement."""
-        self.end(stream)
-        stream.protocol = protocol
-        stream.gate = discard if stream.eof or stream.read_closed else None
-        stream.negotiation = None
+        self._hand_over(stream, protocol)
         if not stream.marked:
             stream.marked = True
             stream.session.readable.append(stream)
 
     # -- both
+
+    def _hand_over(self, stream: Stream, protocol: str) -> None:
+        """Let the bytes that follow pass to the reader, if there still is one."""
+        self.end(stream)
+        stream.protocol = protocol
+        stream.negotiation = None
+        stream.gate = discard if stream.read_closed else None
 
     def end(self, stream: Stream) -> None:
         """Forget the deadline of a stream: its negotiation is over, or the stream is."""
@@ -189,10 +196,10 @@ class Negotiations:
         return None
 
     def handle_timeout(self, now: float) -> None:
-        """Reset the streams whose negotiation has run out of time, and forget those that have ended."""
+        """Reset the streams whose negotiation has run out of time."""
         while self.pending:
             stream, deadline = next(iter(self.pending.items()))
-            if stream.failure is None and deadline > now:
+            if deadline > now:
                 break
             seconds = self._config.negotiation_timeout
             self._fail(stream, DeadlineExceeded(f"no protocol was agreed within {seconds:g} s"))

@@ -30,7 +30,8 @@ class ProtocolTable:
     def add(self, protocol: str) -> None:
         """Serve ``protocol``.
 
-        :raises LocalError: it is not a protocol id that can be negotiated.
+        Raises:
+            LocalError: it is not a protocol id that can be negotiated.
         """
         self._by_opening[opening(protocol)] = protocol
         self._names[protocol] = None

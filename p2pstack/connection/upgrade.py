@@ -105,7 +105,8 @@ class Upgrade:
     def receive(self, view: memoryview, start: int, end: int) -> int:
         """Take ``view[start:end]`` as far as it completes something; return where the rest begins.
 
-        :raises RemoteError: the peer broke a rule of the layer at hand; the connection is to be closed.
+        Raises:
+            RemoteError: the peer broke a rule of the layer at hand; the connection is to be closed.
         """
         if self.phase is Phase.SECURITY:
             self._security.receive_data(bytes(view[start:end]))
@@ -127,7 +128,8 @@ class Upgrade:
     def receive_eof(self) -> None:
         """The transport has ended before the upgrade did.
 
-        :raises RemoteError: always; it says where.
+        Raises:
+            RemoteError: always; it says where.
         """
         if self.phase is Phase.SECURITY:
             self._security.receive_eof()
@@ -152,10 +154,11 @@ class Upgrade:
 
     def _receive_muxer(self, plaintext: bytes) -> None:
         """Take decrypted bytes while the muxer is being agreed on, and keep those behind the agreement."""
-        muxer = self._muxer
-        if muxer is None or self.phase is Phase.DONE:
+        if self.phase is Phase.DONE:
             self.early.append(plaintext)
             return
+        muxer = self._muxer
+        assert muxer is not None, "it is made when this phase begins"
         muxer.receive_data(plaintext)
         self._seal_muxer()
         if muxer.done:
@@ -165,6 +168,7 @@ class Upgrade:
 
     def _seal_muxer(self) -> None:
         """Encrypt what the muxer's negotiation has to say."""
-        if self._muxer is not None and self.transport is not None:
-            for data in self._muxer.data_to_send():
-                self._outgoing += self.transport.seal_all(data)
+        assert self._muxer is not None, "it is made when this phase begins"
+        assert self.transport is not None, "likewise"
+        for data in self._muxer.data_to_send():
+            self._outgoing += self.transport.seal_all(data)

@@ -10,7 +10,7 @@ from time import monotonic
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
 from p2pstack.aio.tcp import dial_tcp
-from p2pstack.errors import DeadlineExceeded, DecodeError, DialError, GatedError, LocalError, P2PError
+from p2pstack.errors import DeadlineExceeded, DecodeError, DialError, GatedError, HostClosed, LocalError, P2PError
 from p2pstack.host.backoff import Backoff
 from p2pstack.host.config import DialConfig
 from p2pstack.host.gate import ConnectionGate
@@ -21,16 +21,6 @@ from p2pstack.identity.peer_id import PeerId
 __all__ = ["Dialer"]
 
 Attempt = tuple[str, BaseException]
-
-
-class _Dial:
-    """A dial under way, and how many callers wait for it."""
-
-    __slots__ = ("task", "waiting")
-
-    def __init__(self, task: asyncio.Task[Connection]) -> None:
-        self.task = task
-        self.waiting = 0
 
 
 class Dialer:
@@ -51,43 +41,75 @@ class Dialer:
         self._own_addresses = own_addresses
         self._backoff = Backoff(config)
         self._slots = asyncio.Semaphore(config.max_concurrent)
-        self._running: dict[object, _Dial] = {}
+        self._running: dict[object, list[asyncio.Future[Connection | DialError | None]]] = {}
+        self._timeouts: set[asyncio.Timeout] = set()
+        self._closed = False
 
     async def dial(
         self, peer: PeerId | None, addresses: Sequence[Multiaddr], timeout: float | None = None
     ) -> Connection:
         """Return a new connection to ``peer`` (None: whoever answers) at one of ``addresses``.
 
-        A dial of the same peer that is under way is joined. When the last caller that waits for it is cancelled, so is
-        the dial, and nothing of it is left.
+        A dial of the same peer that is under way is joined; who joined takes over where the first caller is cancelled
+        or has less time. Nothing is left of a dial that is cancelled.
 
-        :raises DialError: every address failed; it says how.
-        :raises DeadlineExceeded: the dial took longer than ``timeout`` seconds.
+        Raises:
+            DialError: every address failed; it says how.
+            DeadlineExceeded: the dial took longer than ``timeout`` seconds.
+            HostClosed: the host was closed meanwhile.
         """
         key: object = peer if peer is not None else tuple(addresses)
-        dial = self._running.get(key)
-        if dial is None:
-            dial = self._running[key] = _Dial(self._runtime.loop.create_task(self._dial(peer, addresses)))
-            dial.task.add_done_callback(lambda _: self._running.pop(key, None))
         seconds = self._config.timeout if timeout is None else timeout
-        dial.waiting += 1
+        limit = asyncio.timeout(seconds)
+        self._timeouts.add(limit)
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(dial.task)
+            async with limit:
+                while key in self._running:
+                    outcome = await self._join(self._running[key])
+                    if isinstance(outcome, DialError):
+                        raise outcome
+                    if outcome is not None:
+                        return outcome
+                return await self._lead(key, peer, addresses)
         except TimeoutError as error:
+            if self._closed:
+                raise HostClosed("the host was closed") from error
             raise DeadlineExceeded(f"dialling {peer or addresses[0]} took longer than {seconds:g} s") from error
         finally:
-            dial.waiting -= 1
-            if not dial.waiting and not dial.task.done():
-                dial.task.cancel()
-                await asyncio.wait([dial.task])
+            self._timeouts.discard(limit)
 
-    def close(self) -> list[asyncio.Task[Connection]]:
-        """Cancel all dials; return their tasks, which the caller is to await."""
-        tasks = [dial.task for dial in self._running.values()]
-        for task in tasks:
-            task.cancel()
-        return tasks
+    async def close(self) -> None:
+        """End all dials; return when nothing of them is left."""
+        self._closed = True
+        while self._timeouts:
+            for limit in list(self._timeouts):
+                if not limit.expired():
+                    limit.reschedule(0.0)
+            await asyncio.sleep(0)
+
+    async def _join(
+        self, joined: list[asyncio.Future[Connection | DialError | None]]
+    ) -> Connection | DialError | None:
+        """Wait for how another caller's dial ends; None: without a verdict."""
+        future: asyncio.Future[Connection | DialError | None] = self._runtime.loop.create_future()
+        joined.append(future)
+        return await future
+
+    async def _lead(self, key: object, peer: PeerId | None, addresses: Sequence[Multiaddr]) -> Connection:
+        """Dial, and tell those who join."""
+        joined = self._running[key] = []
+        outcome: Connection | DialError | None = None
+        try:
+            outcome = await self._dial(peer, addresses)
+        except DialError as error:
+            outcome = error
+            raise
+        finally:
+            del self._running[key]
+            for future in joined:
+                if not future.done():
+                    future.set_result(outcome)
+        return outcome
 
     async def _dial(self, peer: PeerId | None, addresses: Sequence[Multiaddr]) -> Connection:
         """Find out what can be dialled, and race it."""

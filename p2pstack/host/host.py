@@ -104,7 +104,8 @@ class BaseHost:
     async def start(self) -> None:
         """Listen, and start the services.
 
-        :raises OSError: an address can't be listened on; nothing is left behind.
+        Raises:
+            OSError: an address can't be listened on; nothing is left behind.
         """
         if self._runtime is not None or self.network.closing:
             raise LocalError("a host is started once")
@@ -148,14 +149,14 @@ class BaseHost:
             server.close()
         for service in reversed(self.services):
             await service.stop()
-        tasks: list[asyncio.Task[object]] = []
         if self._dialer is not None:
-            tasks += self._dialer.close()
+            await self._dialer.close()
+        tasks: list[asyncio.Task[object]] = []
         connections = self.network.every_connection()
         closing = [asyncio.ensure_future(connection.close(self.config.close_timeout / 2)) for connection in connections]
         if closing:
             await asyncio.wait(closing, timeout=self.config.close_timeout)
-        for connection in connections:
+        for connection in {*connections, *self.network.outlived()}:
             tasks += connection.shut_down_handlers()
         self.network.abort_all()
         tasks += closing
@@ -189,8 +190,9 @@ class BaseHost:
     async def listen(self, address: str | Multiaddr) -> list[Multiaddr]:
         """Listen on one more address; return it with its real port.
 
-        :raises DecodeError: it is no plain TCP address.
-        :raises OSError: it is in use, or not of this machine.
+        Raises:
+            DecodeError: it is no plain TCP address.
+            OSError: it is in use, or not of this machine.
         """
         runtime, _ = self._running()
         endpoint = tcp_endpoint(without_peer(parse(address)))
@@ -209,8 +211,9 @@ class BaseHost:
         Addresses may stand in ``target``, in ``addresses`` and in the peerstore. Without a peer id anybody who answers
         is taken.
 
-        :raises DialError: no address could be reached; it lists each with its cause.
-        :raises DeadlineExceeded: it took longer than ``timeout`` seconds (default: the configuration's).
+        Raises:
+            DialError: no address could be reached; it lists each with its cause.
+            DeadlineExceeded: it took longer than ``timeout`` seconds (default: the configuration's).
         """
         _, dialer = self._running()
         peer, named = _split(target)
@@ -258,10 +261,11 @@ class BaseHost:
         Where identify has told that the peer speaks one of them, that one is taken and nothing is waited for: the
         first bytes travel with the proposal. Else they are proposed in order.
 
-        :raises ProtocolNotSupported: the peer speaks none of them.
-        :raises DialError: it can't be reached.
-        :raises DeadlineExceeded: it took longer than ``timeout`` seconds (default 15).
-        :raises ConnectionClosed: the connection ended meanwhile.
+        Raises:
+            ProtocolNotSupported: the peer speaks none of them.
+            DialError: it can't be reached.
+            DeadlineExceeded: it took longer than ``timeout`` seconds (default 15).
+            ConnectionClosed: the connection ended meanwhile.
         """
         names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         connection = self._connected(target)
@@ -297,7 +301,8 @@ class BaseHost:
         many run at once on one connection. ``eager`` lets its first step run at once on Python 3.11 too; such a handler
         must not use :func:`asyncio.timeout` or the current task before it has first waited on the stream.
 
-        :raises LocalError: ``protocol`` is no protocol id.
+        Raises:
+            LocalError: ``protocol`` is no protocol id.
         """
         if handler is None:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import monotonic
 
@@ -40,6 +41,7 @@ class Network:
         self._gate = gate
         self._admitted: dict[Connection, bool] = {}
         self._peers: dict[PeerId, list[Connection]] = {}
+        self._outlived: dict[Connection, asyncio.TimerHandle] = {}
         self.closing = False
         self.on_opened: list[Callable[[Connection], None]] = []
 
@@ -59,6 +61,10 @@ class Network:
     def every_connection(self) -> list[Connection]:
         """Return the open connections and those that are still being upgraded."""
         return list(self._admitted)
+
+    def outlived(self) -> list[Connection]:
+        """Return the connections that have ended, but whose handlers still run."""
+        return list(self._outlived)
 
     def best(self, peer: PeerId) -> Connection | None:
         """Return the connection to ``peer`` that new streams should use, or None.
@@ -120,6 +126,8 @@ class Network:
         upgraded = self._admitted.pop(connection, None)
         if upgraded is None:
             return
+        if connection.handlers:
+            self._give_grace(connection)
         if connection.direction == "outbound":
             self._limits.release_outbound()
         else:
@@ -136,6 +144,12 @@ class Network:
             del self._peers[peer]
             self._peerstore.unpin(peer, monotonic() + self._config.peerstore.address_ttl)
             self._events.emit(PeerDisconnected(peer=peer))
+
+    def _give_grace(self, connection: Connection) -> None:
+        """Let the handlers of an ended connection go on for a while, and no longer (GEN-03)."""
+        handlers = connection.handlers
+        self._outlived[connection] = connection.loop.call_later(self._config.shell.handler_grace, handlers.cancel)
+        handlers.on_idle = lambda: self._outlived.pop(connection).cancel()
 
     def abort_all(self) -> None:
         """End what is left, at once."""

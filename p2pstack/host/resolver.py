@@ -65,7 +65,8 @@ class Resolver:
     async def resolve(self, address: Multiaddr) -> list[Multiaddr]:
         """Return the addresses that ``address`` stands for, at most 100; itself where it holds no name.
 
-        :raises DialError: the name is unknown, leads nowhere, or took too long.
+        Raises:
+            DialError: the name is unknown, leads nowhere, or took too long.
         """
         if not _begins_with_name(address):
             return [address]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from multiaddr import Multiaddr
@@ -43,6 +44,9 @@ MAX_TEXT = 4096
 
 IP4, TCP, IP6, IP6ZONE, DNS, DNS4, DNS6, DNSADDR = 4, 6, 41, 42, 53, 54, 55, 56
 UDP, CIRCUIT, UNIX, P2P = 273, 290, 400, 421
+_REMEMBERED = 1024
+"""Addresses that each of the questions below keeps its answer for: dials and accepts ask the same ones again."""
+
 _VARIABLE = -1
 
 _PROTOCOLS: dict[int, tuple[str, int]] = {
@@ -246,6 +250,7 @@ def with_peer(address: Multiaddr, peer_id: PeerId) -> Multiaddr:
     return address
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def without_peer(address: Multiaddr) -> Multiaddr:
     """Return the address without the ``/p2p/ID`` at its end, if it has one."""
     named = peer_id_of(address)
@@ -259,6 +264,7 @@ def _peer_part(peer_id: PeerId) -> bytes:
     return uvarint.encode(P2P) + uvarint.encode(len(encoded)) + encoded
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def tcp_endpoint(address: Multiaddr) -> TcpEndpoint:
     """Return where a plain TCP address leads to: ``/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT`` and perhaps ``/p2p/ID``.
 
@@ -295,6 +301,7 @@ def from_sockaddr(sockaddr: Any) -> Multiaddr:
     return Multiaddr(bytes((code,)) + ip.packed + bytes((TCP,)) + encoded_port)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_loopback(address: Multiaddr) -> bool:
     """Tell whether the address leads to the machine itself: 127.0.0.0/8, ::1, ``localhost``."""
     host = _host(address)
@@ -312,6 +319,7 @@ def is_private(address: Multiaddr) -> bool:
     return host is not None and any(host in network for network in _PRIVATE_NETWORKS)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_public(address: Multiaddr) -> bool:
     """Tell whether the address may be reached from anywhere, as far as its first part says (ENV-08).
 

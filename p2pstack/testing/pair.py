@@ -123,7 +123,8 @@ class Pair:
     def run(self, rounds: int = 10_000) -> None:
         """Exchange until both are silent, moving the clock by what the wire takes.
 
-        :raises RuntimeError: they are not silent after ``rounds`` rounds.
+        Raises:
+            RuntimeError: they are not silent after ``rounds`` rounds.
         """
         for _ in range(rounds):
             self.send()

@@ -70,7 +70,8 @@ class YamuxConfig:
     def __post_init__(self) -> None:
         """Refuse values that can't work.
 
-        :raises ConfigError: naming the field.
+        Raises:
+            ConfigError: naming the field.
         """
         for name in ("max_inbound_streams", "max_streams", "max_unacknowledged", "max_pongs", "max_control"):
             if getattr(self, name) < 1:

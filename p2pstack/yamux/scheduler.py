@@ -21,6 +21,9 @@ _WORTH_A_FRAME = 64
 _MAX_CONTROL_A_MESSAGE = 2_048
 """Control frames in one message, 24 KiB, so that data goes on beside them."""
 
+_DEAD_STREAMS = 256
+"""Dead streams that may wait in the queues before they are looked for."""
+
 
 class SendQueue:
     """What waits to be sent: control frames, and streams with data or a FIN."""
@@ -39,6 +42,16 @@ class SendQueue:
     def pending(self) -> bool:
         """Whether anything waits to be sent (a stream without window does not)."""
         return bool(self.control or self.fresh or self.turns)
+
+    def sweep(self, live: int) -> None:
+        """Forget queued streams that are dead, once they are many; ``live`` is how many others there can be.
+
+        They leave with the next message anyway. But a peer that opens and resets streams while it reads nothing would
+        fill the queues with them (YMX-21).
+        """
+        if len(self.fresh) + len(self.turns) > live + _DEAD_STREAMS:
+            self.fresh[:] = [stream for stream in self.fresh if stream.failure is None]
+            self.turns[:] = [stream for stream in self.turns if stream.failure is None]
 
     def gather(self, room: int) -> tuple[list[Buffer], int]:
         """Return the frames of the next message, as pieces to be joined, and their size, at most ``room`` bytes."""

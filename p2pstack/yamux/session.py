@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, StreamReset, YamuxError
-from p2pstack.yamux.config import INITIAL_WINDOW, MAX_STREAM_ID, YamuxConfig
+from p2pstack.errors import ConnectionClosed, P2PError, StreamReset, YamuxError
+from p2pstack.yamux.config import INITIAL_WINDOW, YamuxConfig
 from p2pstack.yamux.frames import (
     ACK,
     DATA,
@@ -31,8 +31,9 @@ from p2pstack.yamux.frames import (
     pack_header,
     unpack_header,
 )
-from p2pstack.yamux.scheduler import SendQueue
+from p2pstack.yamux.liveness import Liveness
 from p2pstack.yamux.stream import Buffer, Stream, discard
+from p2pstack.yamux.table import StreamTable
 from p2pstack.yamux.window import Budget
 
 __all__ = ["Session", "TraceFrame"]
@@ -46,7 +47,7 @@ _COPY_BELOW = 1_024
 that a stream retains must not pin a buffer many times its size."""
 
 
-class Session(SendQueue):
+class Session(StreamTable):
     """One side of a yamux session.
 
     ``client`` is the side with odd stream ids. ``accept`` is called with each new inbound stream, without it the stream
@@ -60,29 +61,12 @@ class Session(SendQueue):
         "_body_stream",
         "_flags_after_body",
         "_header",
-        "_lingering",
-        "_next_id",
-        "_next_ping",
-        "_ping_sent",
-        "_ping_value",
+        "_liveness",
         "accept",
-        "budget",
-        "client",
-        "ended",
-        "inbound_budget",
         "last_received",
-        "now",
         "opened",
-        "owner",
-        "readable",
         "remote_go_away",
-        "round_trip",
-        "stream_class",
-        "streams",
-        "terminated",
         "trace",
-        "unacknowledged",
-        "unread",
     )
 
     def __init__(
@@ -99,102 +83,34 @@ class Session(SendQueue):
         inbound_budget: Budget | None = None,
         trace: TraceFrame | None = None,
     ) -> None:
-        super().__init__(config or YamuxConfig())
-        self.client = client
-        self.now = self.last_received = now
-        self.stream_class = stream_class
-        self.owner = owner
+        super().__init__(
+            client=client,
+            config=config or YamuxConfig(),
+            now=now,
+            stream_class=stream_class,
+            owner=owner,
+            ended=ended,
+            budget=budget,
+            inbound_budget=inbound_budget,
+        )
+        self.last_received = now
         self.accept = accept
-        self.ended = ended
-        self.budget = Budget(self.config.max_window_growth, budget)
-        self.inbound_budget = Budget(self.config.max_inbound_streams, inbound_budget)
         self.trace = trace
-        self.streams: dict[int, Stream] = {}
-        self.readable: list[Stream] = []
         self.opened: list[Stream] = []
-        self.unacknowledged = self.unread = 0
-        self.round_trip = 0.0
         self.remote_go_away: int | None = None
-        self.terminated = False
-        self._next_id = 1 if client else 2
         self._header = b""
         self._body_left = 0
         self._body_stream: Stream | None = None
         self._flags_after_body = 0
-        self._lingering: dict[Stream, tuple[float, int]] = {}
-        self._ping_value = 0
-        self._ping_sent: float | None = None
-        self._next_ping = now
-
-    # -- streams
-
-    @property
-    def can_open(self) -> bool:
-        """Whether :meth:`open` may be called now; if not, it may once a stream ends or is acknowledged."""
-        config = self.config
-        return self.unacknowledged < config.max_unacknowledged and len(self.streams) < config.max_streams
-
-    def open(self) -> Stream:
-        """Open a stream; its SYN travels on its first frame.
-
-        :raises ConnectionClosed: the session is over.
-        :raises LimitExceeded: ``yamux.max_unacknowledged``, ``yamux.max_streams`` (see :attr:`can_open`) or
-            ``yamux.stream_ids``.
-        """
-        if self.terminated:
-            raise ConnectionClosed("the session has ended")
-        config = self.config
-        if self.unacknowledged >= config.max_unacknowledged:
-            raise LimitExceeded("yamux.max_unacknowledged", config.max_unacknowledged)
-        if len(self.streams) >= config.max_streams:
-            raise LimitExceeded("yamux.max_streams", config.max_streams)
-        stream_id = self._next_id
-        if stream_id > MAX_STREAM_ID:
-            raise LimitExceeded("yamux.stream_ids", MAX_STREAM_ID)
-        self._next_id = stream_id + 2
-        self.unacknowledged += 1
-        stream = self.streams[stream_id] = self.stream_class(self, stream_id, SYN)
-        return stream
-
-    def drop(self, stream: Stream, failure: P2PError) -> None:
-        """Declare ``stream`` dead with ``failure``; its reader and writer are to be woken."""
-        stream.failure = failure
-        stream.unsent.clear()
-        stream.unsent_size = 0
-        self.unread -= stream.unread
-        stream.received = []
-        stream.unread = 0
-        self.forget(stream)
-        if not stream.marked:
-            stream.marked = True
-            self.readable.append(stream)
-
-    def forget(self, stream: Stream) -> None:
-        """Release the id and the window growth of a stream that has ended in both directions."""
-        if self.streams.pop(stream.id, None) is None:
-            return
-        self._lingering.pop(stream, None)
-        if self.ended is not None:
-            self.ended(stream)
-        if (stream.id & 1 == 1) == self.client:
-            if not stream.acknowledged:
-                self.unacknowledged -= 1
-        else:
-            self.inbound_budget.give_back(1)
-        if stream.window > INITIAL_WINDOW:
-            self.budget.give_back(stream.window - INITIAL_WINDOW)
-
-    def linger(self, stream: Stream) -> None:
-        """Wait ``close_timeout`` for a stream that is no longer read to end; see :meth:`handle_timeout`."""
-        self._lingering[stream] = (self.now + self.config.close_timeout, stream.unsent_size)
+        self._liveness = Liveness(self.config, now)
 
     # -- receiving
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Feed received bytes, cut anywhere.
 
-        :raises YamuxError: the peer broke a rule, or ended the session with an error; a GoAway is queued where one
-            is due.
+        Raises:
+            YamuxError: the peer broke a rule, or ended the session with an error; a GoAway is queued where one is due.
         """
         self.now = now
         self.receive(data)
@@ -285,7 +201,7 @@ class Session(SendQueue):
     def _through_gate(self, stream: Stream, gate: Callable[[Stream, Buffer], Buffer], piece: Buffer) -> None:
         """Show a piece to the stream's gate and give the reader what is left of it."""
         rest = gate(stream, piece)
-        if len(rest) and stream.failure is None:
+        if len(rest) and stream.failure is None and not stream.read_closed:
             stream.feed(rest, len(rest))
 
     def _flags_before_body(self, stream: Stream | None, stream_id: int, flags: int, length: int) -> Stream | None:
@@ -307,16 +223,15 @@ class Session(SendQueue):
             self._fail(f"first body of {length} bytes", "YMX-08")
         if flags & RST:
             return None
-        if not self.inbound_budget.take(1):
+        stream = self.admit(stream_id)
+        if stream is None:
             self.control.append(pack_header(0, WINDOW_UPDATE, RST, stream_id, RESET_RESOURCE_LIMIT))
             return None
-        stream = self.stream_class(self, stream_id, ACK)
-        self.streams[stream_id] = stream
         if self.accept is None:
             self.opened.append(stream)
         else:
             self.accept(stream)
-        return stream
+        return stream if stream.failure is None else None
 
     def _receive_window_update(self, stream_id: int, flags: int, length: int) -> None:
         """Handle a window update, and what go puts on one: SYN, ACK, FIN, and RST with a code."""
@@ -347,14 +262,18 @@ class Session(SendQueue):
             return
         if stream.eof:
             return
+        gate = stream.gate
+        if gate is not None and gate is not discard:
+            gate(stream, b"")
+            if stream.id not in self.streams:  # the gate has reset it
+                return
         stream.eof = True
-        if stream.gate is None:
-            stream.gate = discard
-        elif stream.gate is not discard:
-            stream.gate(stream, b"")
+        stream.gate = discard
         self._lingering.pop(stream, None)
         if stream.fin_sent:
             self.forget(stream)
+        elif stream.fin_wanted and stream.unsent_size:
+            self.linger(stream)
         if not stream.marked:
             stream.marked = True
             self.readable.append(stream)
@@ -368,10 +287,8 @@ class Session(SendQueue):
                 if self.pongs < self.config.max_pongs:
                     self.pongs += 1
                     self.control.append(pack_header(0, PING, ACK, 0, value))
-            elif flags & ACK and self._ping_sent is not None and value == self._ping_value:
-                sample = self.now - self._ping_sent
-                self._ping_sent = None
-                self.round_trip = sample if not self.round_trip else min(sample, (self.round_trip * 7 + sample) / 8)
+            elif flags & ACK:
+                self._liveness.receive_pong(value, self.now)
         elif kind == GO_AWAY:
             self.remote_go_away = value
             if value != GOAWAY_NORMAL:
@@ -405,63 +322,41 @@ class Session(SendQueue):
         if self.terminated:
             return
         self.terminated = True
-        self.fresh.clear()
-        self.turns.clear()
-        failure = reason if isinstance(reason, ConnectionClosed) else ConnectionClosed(reason=reason)
-        for stream in list(self.streams.values()):
-            stream.failure = failure
-            stream.unsent.clear()
-            stream.unsent_size = 0
-            self.forget(stream)
-            if not stream.marked:
-                stream.marked = True
-                self.readable.append(stream)
+        self.fail_all(reason if isinstance(reason, ConnectionClosed) else ConnectionClosed(reason=reason))
 
     def next_timeout(self) -> float | None:
         """When :meth:`handle_timeout` wants to be called, on the clock of ``now``; None once terminated."""
         if self.terminated:
             return None
-        when = self._next_ping
-        if self._ping_sent is not None:
-            when = self._ping_sent + self.config.ping_timeout
-        for deadline, _ in self._lingering.values():
-            return min(when, deadline)
-        return when
+        when = self._liveness.next_timeout()
+        expiry = self.next_expiry()
+        return when if expiry is None else min(when, expiry)
 
     def handle_timeout(self, now: float) -> None:
         """Send the ping that is due, reset closed streams that do not end, and notice a peer that is gone.
 
         A closed stream is given ``close_timeout`` after its FIN, and as long again for as long as it gets bytes out.
 
-        :raises RemoteError: nothing came for ``ping_timeout`` after a ping.
+        Raises:
+            YamuxError: nothing came for ``ping_timeout`` after a ping.
         """
-        self.now = now
-        config = self.config
-        while self._lingering:
-            stream, (deadline, unsent) = next(iter(self._lingering.items()))
-            if deadline > now:
-                break
-            del self._lingering[stream]
-            if stream.unsent_size < unsent:
-                self.linger(stream)
-            else:
-                stream.kill(StreamReset(remote=False), 0)
-        if self._ping_sent is not None and now >= self._ping_sent + config.ping_timeout:
-            if self.last_received <= self._ping_sent:
-                error = YamuxError(f"no sign of life for {config.ping_timeout:g} s after a ping", requirement="YMX-18")
-                self.terminate(error)
-                raise error
-            self._ping_sent = None
-        if self._ping_sent is None and now >= self._next_ping:
-            self.ping(now)
+        if self.terminated:
+            return
+        self.expire(now)
+        try:
+            self.control += self._liveness.handle_timeout(now, self.last_received)
+        except YamuxError as error:
+            self.terminate(error)
+            raise
 
     def ping(self, now: float) -> None:
         """Send a ping; its answer sets ``round_trip``. Only one is under way at a time."""
-        if self._ping_sent is None:
-            self._ping_value = (self._ping_value + 1) & _MAX_SEND_WINDOW
-            self._ping_sent = now
-            self._next_ping = now + self.config.ping_interval
-            self.control.append(pack_header(0, PING, SYN, 0, self._ping_value))
+        self.control += self._liveness.ping(now)
+
+    @property
+    def round_trip(self) -> float:
+        """The time that a ping and its answer take, in seconds, smoothed; 0 until it is known."""
+        return self._liveness.round_trip
 
     @property
     def overloaded(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from p2pstack.errors import LimitExceeded, P2PError, StreamClosed, StreamReset
+from p2pstack.errors import LimitExceeded, LocalError, P2PError, StreamClosed, StreamReset
 from p2pstack.yamux.config import INITIAL_WINDOW
 from p2pstack.yamux.frames import RST, WINDOW_UPDATE, pack_header
 from p2pstack.yamux.window import GROWTH_ROUND_TRIPS
@@ -125,15 +125,19 @@ class Stream:
     def write(self, data: Buffer) -> None:
         """Queue ``data``; the stream keeps a reference, so a bytearray must not be changed afterwards.
 
-        :raises StreamClosed: after :meth:`close_write`.
-        :raises StreamReset: or what else ended the stream.
-        :raises LimitExceeded: ``yamux.max_unsent``; nothing was queued.
+        Raises:
+            StreamClosed: after :meth:`close_write`.
+            StreamReset: or what else ended the stream.
+            LimitExceeded: ``yamux.max_unsent``; nothing was queued.
         """
         if self.failure is not None:
-            raise self.failure
+            raise self.failure.with_traceback(None)
         if self.fin_wanted:
             raise StreamClosed("the write side of the stream is closed")
-        size = len(data) if type(data) is not memoryview else data.nbytes
+        size = len(data)
+        if type(data) is memoryview and data.nbytes != size:
+            data = data.cast("B")  # a view of larger items; from here on they are bytes
+            size = len(data)
         if self.unsent_size > self.session.config.max_unsent:
             raise LimitExceeded("yamux.max_unsent", self.session.config.max_unsent)
         if size:
@@ -147,15 +151,22 @@ class Stream:
         """Half-close: the peer reads EOF after what is queued; reading goes on (GEN-09). Idempotent."""
         if not self.fin_wanted and self.failure is None:
             self.fin_wanted = True
+            if self.eof and self.unsent_size:
+                self.session.linger(self)
             if not self.queued:
                 self.queued = True
                 self.session.fresh.append(self)
 
     def close_read(self) -> None:
-        """Stop reading: unread and further bytes are dropped, and the peer is not told (YMX-27)."""
+        """Stop reading: unread and further bytes are dropped, and the peer is not told (YMX-27).
+
+        Once the write side is closed as well, the peer has ``close_timeout`` to end its side, from the session's
+        ``now``: whoever drives the session sets that first. A gate goes on: the negotiation may not be over.
+        """
         if self.failure is None and not self.read_closed:
             self.read_closed = True
-            self.gate = discard
+            if self.gate is None:
+                self.gate = discard
             self.session.unread -= self.unread
             self.received = []
             self.unread = 0
@@ -203,13 +214,19 @@ class Stream:
         return pieces
 
     def take_bytes(self, size: int) -> bytes:
-        """Return the first ``size`` unread bytes, or all if there are fewer, and credit the peer for them."""
+        """Return the first ``size`` unread bytes, or all if there are fewer, and credit the peer for them.
+
+        Raises:
+            LocalError: ``size`` is negative.
+        """
         pieces = self.received
         if len(pieces) == 1 and self.unread <= size:
             whole = self.take()[0]
             return whole if type(whole) is bytes else bytes(whole)
         if self.unread <= size:
             return b"".join(self.take())
+        if size < 0:
+            raise LocalError(f"can't take {size} bytes")
         chosen: list[Buffer] = []
         wanted = size
         count = 0

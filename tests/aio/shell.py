@@ -43,7 +43,12 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    """How many sockets are open; libuv opens /dev/null and others when it first needs them, and keeps them."""
+    count = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    return count
 
 
 class Keeper:
@@ -306,3 +311,35 @@ class FakeLink:
             if not answer:
                 return
             self.machine.receive_data(answer, monotonic())
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="the machine has no IPv6 loopback")
+HOSTS = ["127.0.0.1", pytest.param("::1", marks=needs_ipv6)]
+
+
+@contextlib.contextmanager
+def silent_listener() -> Iterator[socket.socket]:
+    """A listening socket of which nobody accepts: connections come about, and stay silent."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[socket.socket]:
+    """A listening socket whose queue is full: the system drops further attempts, and a connect gets no answer."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(sock.getsockname())
+        yield sock

@@ -118,6 +118,26 @@ async def test_cancelling_ends_every_handler_and_resets_its_stream(eager: bool) 
     assert len(tasks) == 0
 
 
+@pytest.mark.parametrize("eager", EAGER)
+async def test_a_handler_that_is_cancelled_before_its_task_has_run_may_clean_up(eager: bool) -> None:
+    cleaned: list[str] = []
+
+    async def handler(_: Stream) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append("up")
+
+    tasks = new_tasks()
+    stream, _ = start(tasks, handler, eager=eager)
+    running = tasks.cancel()
+    await asyncio.wait(running)
+    has_begun = eager or sys.version_info >= (3, 12)
+    assert cleaned == (["up"] if has_begun else [])
+    assert stream.fate == (["reset"] if has_begun else [])
+
+
 async def test_the_supervisor_passes_a_cancellation_on() -> None:
     stream = StubStream()
 

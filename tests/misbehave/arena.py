@@ -66,7 +66,7 @@ def settings(
     )
     return HostConfig(
         connection=connection,
-        shell=ShellConfig(**shell or {}),
+        shell=ShellConfig(**{"handler_grace": 0.1, **(shell or {})}),
         limits=LimitsConfig(**limits or {}),
         dial=DialConfig(**dial or {}),
     )
@@ -190,7 +190,7 @@ async def _settled(victim: Victim, before: _State) -> None:
             await connection.wait_closed()
         left_tasks = asyncio.all_tasks() - before.tasks
         if left_tasks:
-            await asyncio.wait(left_tasks, timeout=PATIENCE / 2)
+            await asyncio.wait(left_tasks, timeout=1.0)
         for _ in range(3):
             await asyncio.sleep(0)
     assert asyncio.all_tasks() - before.tasks == set()

@@ -119,6 +119,17 @@ class Socket:
         self.close()
 
 
+async def leave_by_fin(attacker: Socket) -> None:
+    """Half-close, and wait for the victim's close."""
+    attacker.half_close()
+    await attacker.read_to_end()
+
+
+async def leave_by_rst(attacker: Socket) -> None:
+    """Reset the connection."""
+    attacker.abort()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A yamux frame that the victim sent."""
@@ -189,7 +200,7 @@ class Attacker(Socket):
         return await self.read(size)
 
     async def begin_handshake(self) -> Handshake:
-        """Do everything up to the last message, which is left to the caller."""
+        """Do everything up to our last message, which is left to the caller."""
         await self.agree_on_noise()
         handshake = self.new_handshake()
         if self.initiator:
@@ -197,13 +208,21 @@ class Attacker(Socket):
         handshake.read_message(await self.read_message())
         return handshake
 
-    async def upgrade(self) -> Self:
-        """Do the whole upgrade as it should be."""
+    async def respond(self) -> None:
+        """Do our side of the handshake where the victim has dialled, and nothing behind it."""
         handshake = await self.begin_handshake()
         await self.send_message(handshake.write_message())
+        handshake.read_message(await self.read_message())
+        self.secure(handshake)
+
+    async def upgrade(self) -> Self:
+        """Do the whole upgrade as it should be."""
         if not self.initiator:
-            handshake.read_message(await self.read_message())
-        self.transport = Transport(*handshake.split())
+            await self.respond()
+        else:
+            handshake = await self.begin_handshake()
+            await self.send_message(handshake.write_message())
+            self.secure(handshake)
         if not self.identity.muxers:
             await self.send_plain(proposal(YAMUX_PROTOCOL))
             assert await self.read_plain(len(proposal(YAMUX_PROTOCOL))) == proposal(YAMUX_PROTOCOL)
@@ -211,10 +230,19 @@ class Attacker(Socket):
 
     # -- the secure channel
 
+    def secure(self, handshake: Handshake) -> None:
+        """Encrypt from now on with the keys of a complete handshake."""
+        self.transport = Transport(*handshake.split())
+
     def seal(self, plaintext: bytes) -> bytes:
         """Encrypt, for those who want to send it otherwise."""
         assert self.transport is not None
         return b"".join(self.transport.seal_all(plaintext))
+
+    def seal_empty(self) -> bytes:
+        """A frame that carries nothing."""
+        assert self.transport is not None
+        return self.transport.seal(b"")
 
     async def send_plain(self, plaintext: bytes) -> None:
         """Send bytes through the secure channel."""
@@ -261,16 +289,21 @@ class Attacker(Socket):
         return frames
 
     async def barrier(self) -> list[Frame]:
-        """Wait until the victim has taken all that was sent before; return what it sent in the meantime."""
-        self._ping += 1
-        await self.send_frames(frame(PING, SYN, 0, self._ping))
+        """Wait until the victim has taken all that was sent before; return what it sent in the meantime.
+
+        Twice there and back: what the first ping finds in the same read is answered behind its pong.
+        """
         frames = []
-        while True:
-            found = await self.next_frame()
-            assert found is not None, f"the victim has closed; it said {frames[-3:]}"
-            if found.kind == PING and found.length == self._ping:
-                return frames
-            frames.append(found)
+        for _ in range(2):
+            self._ping += 1
+            await self.send_frames(frame(PING, SYN, 0, self._ping))
+            while True:
+                found = await self.next_frame()
+                assert found is not None, f"the victim has closed; it said {frames[-3:]}"
+                if found.kind == PING and found.length == self._ping:
+                    break
+                frames.append(found)
+        return frames
 
     # -- streams
 

@@ -1,0 +1,63 @@
+"""``p2pstack peer``: the command line that the Go and Rust peers of the interop tests and benchmarks share.
+
+One JSON object a line on stdout, flushed; a failure is an ``error`` event and exit status 1. An option or a verb that
+is not known here is such a failure. The whole of it is described in tests/interop/peers/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from p2pstack.cli import peer_dial, peer_listen
+from p2pstack.cli.arguments import Commands, Parser, add_loop, count, seconds, seed, size
+from p2pstack.cli.output import Output
+from p2pstack.cli.peer_host import emit
+from p2pstack.cli.running import run
+
+__all__ = ["add_commands", "report_error"]
+
+
+def report_error(message: str) -> None:
+    """Print the event of a failure."""
+    emit("error", error=message)
+
+
+def add_commands(commands: Commands) -> None:
+    """Add ``peer listen`` and ``peer dial``."""
+    parser = commands.add_parser("peer", help="the peer of interop tests and benchmarks")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
+    listen = verbs.add_parser("listen", help="serve identify, ping, echo and perf until stdin ends or SIGTERM comes")
+    listen.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default 0: any)")
+    listen.add_argument("--quiet", action="store_true", help="no events but the first and the summary")
+    listen.add_argument("--rss", action="store_true", help="print resident memory on SIGUSR1 and at the end")
+    listen.set_defaults(run=_listen)
+    dial = verbs.add_parser("dial", help="dial ADDR, do one thing, print its result")
+    dial.add_argument("address", metavar="ADDR")
+    dial.add_argument("--do", choices=peer_dial.VERBS, default="ping")
+    dial.add_argument("--count", type=count, default=1, help="pings, or connections")
+    dial.add_argument("--interval", type=seconds, default=0.0, help="ping: seconds between two")
+    dial.add_argument("--size", type=size, default=1024, help="echo: bytes of each stream")
+    dial.add_argument("--streams", type=count, default=1, help="echo, perf: streams")
+    dial.add_argument("--concurrent", action="store_true", help="echo: all streams at once")
+    dial.add_argument("--workers", type=count, help="echo --concurrent: no more than this many at once")
+    dial.add_argument("--up", type=size, default=0, help="perf: bytes to upload")
+    dial.add_argument("--down", type=size, default=0, help="perf: bytes to download")
+    dial.add_argument("--wait", type=seconds, default=10.0, help="hold: seconds")
+    dial.set_defaults(run=_dial)
+    for verb in (listen, dial):
+        add_loop(verb)
+        verb.add_argument("--seed-hex", dest="seed", type=seed, help="the 32 bytes of the Ed25519 key, in hex")
+        verb.add_argument("--spin", type=size, default=0, metavar="MICROSECONDS", help="poll so long after a receive")
+        verb.add_argument("--streams-limit", type=count, metavar="N", help="streams of a connection (default: 512)")
+        verb.add_argument("--trace", type=Path, metavar="FILE", help="record every frame")
+
+
+def _listen(options: argparse.Namespace, _: Output) -> int:
+    run(peer_listen.listen(options), options.loop)
+    return 0
+
+
+def _dial(options: argparse.Namespace, _: Output) -> int:
+    run(peer_dial.dial(options), options.loop)
+    return 0

@@ -1,0 +1,98 @@
+"""``p2pstack peer listen``: serves until stdin ends or SIGTERM comes, and prints what happens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from p2pstack.cli.peer_host import emit, emit_identified, make_host, tracing
+from p2pstack.cli.running import raise_descriptor_limit, stop_requests
+from p2pstack.host.events import ConnectionEnded, ConnectionOpened, Event, EventStream
+from p2pstack.services.echo import serve_echo
+from p2pstack.services.events import IdentifyFailed, PeerIdentified
+from p2pstack.services.perf import serve_perf
+from p2pstack.services.standard import Host
+
+__all__ = ["listen"]
+
+_STATUS = Path("/proc/self/status")
+
+
+async def listen(options: argparse.Namespace) -> None:
+    """Listen on 127.0.0.1, print the address, and serve."""
+    raise_descriptor_limit()
+    with tracing(options) as sink:
+        host = make_host(options, listen=[f"/ip4/127.0.0.1/tcp/{options.port}"], trace=sink)
+        serve_echo(host)
+        serve_perf(host)
+        # Asked for before the host listens, so that no connection is missed.
+        events = host.events(ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed)
+        async with host, events:
+            emit("listening", addr=str(host.full_addresses[0]))
+            with stop_requests(stdin=True) as stop, _memory_on_request(host, wanted=options.rss):
+                if options.quiet:
+                    events.close()
+                    await stop.wait()
+                else:
+                    await _print_events(events, stop)
+            memory = {"rss_kib": _resident_kib()} if options.rss else {}
+            emit("summary", peer=str(host.peer_id), received=0, **memory)
+
+
+async def _print_events(events: EventStream, stop: asyncio.Event) -> None:
+    """Print each event until ``stop`` is set."""
+    stopped = asyncio.create_task(stop.wait())
+    stopped.add_done_callback(lambda _: events.close())
+    try:
+        async for event in events:
+            _print_event(event)
+    finally:
+        stopped.cancel()
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case ConnectionOpened():
+            emit("connected", peer=str(event.connection.peer_id))
+        case ConnectionEnded():
+            emit("disconnected", peer=str(event.connection.peer_id))
+        case PeerIdentified():
+            emit_identified(event.info)
+        case IdentifyFailed():
+            emit("identify-failed", peer=str(event.peer), reason=str(event.error))
+        case _:
+            pass
+
+
+@contextlib.contextmanager
+def _memory_on_request(host: Host, *, wanted: bool) -> Iterator[None]:
+    """Print an ``rss`` event at each SIGUSR1, where the system has it."""
+    number = getattr(signal, "SIGUSR1", None)
+    if not wanted or number is None:
+        yield
+        return
+
+    def report() -> None:
+        gc.collect()
+        emit("rss", rss_kib=_resident_kib(), connections=len(host.connections()), tasks=len(asyncio.all_tasks()))
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(number, report)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
+
+
+def _resident_kib() -> int:
+    """Return the resident memory of this process in KiB, or -1 where the system does not tell as Linux does."""
+    try:
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return -1
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), -1)
