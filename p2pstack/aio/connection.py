@@ -182,7 +182,9 @@ class Connection(ConnectionView):
         self._transport = cast("asyncio.Transport", transport)
         self._remote = transport.get_extra_info("peername") or ()
         self._local = transport.get_extra_info("sockname") or ()
-        refusal = self._runtime.owner.admit(self)
+        # A socket that was reset before it was accepted has no address any more (uvloop).
+        gone = None if self._remote else ConnectionClosed("the peer is gone already")
+        refusal = gone or self._runtime.owner.admit(self)
         if refusal is not None:
             self.machine.fail(refusal)
             # Whoever dialled ends the socket: uvloop must have taken it over first, or it is closed twice.
@@ -256,10 +258,12 @@ class Connection(ConnectionView):
         """Send what is queued until the transport asks for a pause. HOT PATH."""
         self.flush_planned = False
         transport = self._transport
-        if self._stalled_at != NEVER or transport is None or self._saying_goodbye:
-            return
         machine = self.machine
         session = machine.session
+        if self._stalled_at != NEVER or transport is None or self._saying_goodbye:
+            if session is not None and session.readable:
+                self._deliver(monotonic())
+            return
         if session is None:
             transport.write(b"".join(machine.data_to_send()))
             return
@@ -319,6 +323,9 @@ class Connection(ConnectionView):
             self._paused_at = now
             self._transport.pause_reading()
             self.deadline_in(self._runtime.config.unread_timeout)
+            for stream in self.streams:
+                if stream.unread:
+                    stream.wake()  # it may wait for more than it has, of which nothing comes before it has taken that
 
     def resume_reading(self) -> None:
         """Read on, if nothing speaks against it any more."""
@@ -354,8 +361,8 @@ class Connection(ConnectionView):
         if self._goodbye is not None:
             self._goodbye.cancel()
         self._deliver(now)
-        self._settle_waiters()
         self._runtime.owner.ended(self)
+        self._settle_waiters()
 
     def _settle_waiters(self) -> None:
         """End every wait for this connection."""
@@ -445,12 +452,14 @@ class Connection(ConnectionView):
         """
         if self.machine.failure is None and not self._closing:
             self._closing = True
-            if self._unsent():
-                waiter = self.loop.create_future()
-                self._flush_waiters.append(waiter)
-                await asyncio.wait([waiter], timeout=timeout)
-            self.machine.close()
-            self._close(ConnectionClosed("the connection was closed here"), timeout)
+            try:
+                if self._unsent():
+                    waiter = self.loop.create_future()
+                    self._flush_waiters.append(waiter)
+                    await asyncio.wait([waiter], timeout=timeout)
+            finally:
+                self.machine.close()
+                self._close(ConnectionClosed("the connection was closed here"), timeout)
         await self.wait_closed()
 
     def _unsent(self) -> bool:

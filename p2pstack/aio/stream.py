@@ -96,7 +96,7 @@ class Stream(PureStream):
         while self.unread < size:
             if self.eof:
                 raise StreamEOF(self.take_bytes(size), size)
-            if self.unread * 2 > self.window:
+            if self.unread * 2 > self.window or self.connection.reading_paused:
                 return await self._read_long(size)
             await self.wait_to_read()
         data = self.take_bytes(size)
@@ -281,6 +281,9 @@ class Stream(PureStream):
         self.session.now = monotonic()
         self.close_write()
         self.close_read()
+        if self.reader is not None and not self.marked:
+            self.marked = True
+            self.session.readable.append(self)
         if not self.eof or self.unsent_size:
             self.connection.deadline_in(self.session.config.close_timeout)
 

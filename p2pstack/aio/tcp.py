@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from p2pstack.aio.connection import Connection
@@ -14,6 +15,11 @@ from p2pstack.identity.peer_id import PeerId
 __all__ = ["dial_tcp", "listen_tcp", "listening_addresses"]
 
 _BACKLOG = 512
+"""Connections that the kernel keeps for us to accept."""
+
+_ACCEPTS_A_TURN = 16
+"""Connections that are accepted in one turn of the loop, so that a flood does not hold up those that are open. asyncio
+knows one number for both; without descriptors it also complains that many times a second (TCP-03)."""
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -32,6 +38,47 @@ def _new_socket(family: socket.AddressFamily) -> socket.socket:
     return sock
 
 
+async def _connect(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, address: tuple[str, int], timeout: float
+) -> None:
+    """Connect a non-blocking socket to an IP address within ``timeout`` seconds, or raise DeadlineExceeded.
+
+    ``loop.sock_connect`` does the same, but uvloop's asks a thread for the address first, which takes longer than the
+    connection. Windows' proactor can't wait for a socket like this, so there it is used.
+    """
+    proactor = hasattr(loop, "_proactor")
+    if not proactor:
+        try:
+            sock.connect(address)
+        except (BlockingIOError, InterruptedError):
+            pass
+        else:
+            return
+    try:
+        async with asyncio.timeout(timeout):
+            await (loop.sock_connect(sock, address) if proactor else _connected(loop, sock))
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"no answer within {timeout:g} s") from error
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    """Wait for a connection that is under way, or raise why it failed."""
+    future = loop.create_future()
+    loop.add_writer(sock, _settle, future)
+    try:
+        await future
+    finally:
+        loop.remove_writer(sock)
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def dial_tcp(
     runtime: Runtime, host: str, port: int, *, dialled: Multiaddr, expected_peer: PeerId | None, timeout: float
 ) -> Connection:
@@ -47,11 +94,7 @@ async def dial_tcp(
     sock = _new_socket(_family(host))
     connection: Connection | None = None
     try:
-        try:
-            async with asyncio.timeout(timeout):
-                await loop.sock_connect(sock, (host, port))
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"no answer within {timeout:g} s") from error
+        await _connect(loop, sock, (host, port), timeout)
         connection = protocol = Connection(runtime, outbound=True, expected_peer=expected_peer, dialled=dialled)
         await loop.create_connection(lambda: protocol, sock=sock)
     except BaseException:
@@ -59,7 +102,7 @@ async def dial_tcp(
         if connection is not None:
             # uvloop says nothing of a hand-over that is cancelled; where the loop does, this is one call for nothing.
             connection.abort(DeadlineExceeded("the dial was cancelled"))
-            connection.connection_lost(None)
+            loop.call_soon(connection.connection_lost, None)
         raise
     if connection.close_reason is not None:
         connection.abort(connection.close_reason)
@@ -85,13 +128,14 @@ async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
         server = await runtime.loop.create_server(
-            lambda: Connection(runtime, outbound=False), sock=sock, backlog=_BACKLOG, start_serving=False
+            lambda: Connection(runtime, outbound=False), sock=sock, backlog=_ACCEPTS_A_TURN, start_serving=False
         )
     except BaseException:
         sock.close()
         raise
     try:
         await server.start_serving()
+        sock.listen(_BACKLOG)
     except BaseException:
         server.close()
         raise

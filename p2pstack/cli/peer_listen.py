@@ -33,8 +33,8 @@ async def listen(options: argparse.Namespace) -> None:
         # Asked for before the host listens, so that no connection is missed.
         events = host.events(ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed)
         async with host, events:
-            emit("listening", addr=str(host.full_addresses[0]))
             with stop_requests(stdin=True) as stop, _memory_on_request(host, wanted=options.rss):
+                emit("listening", addr=str(host.full_addresses[0]))
                 if options.quiet:
                     events.close()
                     await stop.wait()

@@ -37,7 +37,10 @@ class TraceFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:
+            self._error = self._error or failure
         if self._error is not None and error is None:
             raise self._error
 

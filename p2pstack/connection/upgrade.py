@@ -114,6 +114,7 @@ class Upgrade:
             if not self._security.done:
                 return end
             start = end - len(self._security.trailing)
+            self._security.trailing = b""  # it stands in the view, and half-open connections should hold little
             self.phase = Phase.HANDSHAKE
         if self.phase is Phase.HANDSHAKE:
             start = self._handshake.receive_frames(view, start, end)

@@ -87,9 +87,7 @@ class Dialer:
                     limit.reschedule(0.0)
             await asyncio.sleep(0)
 
-    async def _join(
-        self, joined: list[asyncio.Future[Connection | DialError | None]]
-    ) -> Connection | DialError | None:
+    async def _join(self, joined: list[asyncio.Future[Connection | DialError | None]]) -> Connection | DialError | None:
         """Wait for how another caller's dial ends; None: without a verdict."""
         future: asyncio.Future[Connection | DialError | None] = self._runtime.loop.create_future()
         joined.append(future)

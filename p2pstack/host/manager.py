@@ -35,6 +35,10 @@ class ConnectionManager:
         """Whether ``peer`` has a tag."""
         return peer in self._tags
 
+    def is_due(self, count: int, now: float) -> bool:
+        """Whether ``count`` connections are too many, and the last round is long enough ago."""
+        return count > self._config.high_water and now >= self._quiet_until
+
     def surplus(self, connections: Iterable[Connection], now: float) -> list[Connection]:
         """Return the connections to close now: none up to the high water mark, else as many as reach the low one.
 
@@ -43,7 +47,7 @@ class ConnectionManager:
         """
         config = self._config
         every = list(connections)
-        if len(every) <= config.high_water or now < self._quiet_until:
+        if not self.is_due(len(every), now):
             return []
         self._quiet_until = now + config.silence
         candidates = [

@@ -117,8 +117,9 @@ class Network:
             self._events.emit(PeerConnected(peer=peer))
         for callback in self.on_opened:
             callback(connection)
-        for surplus in self._manager.surplus(self.connections(), monotonic()):
-            surplus.abort(LimitExceeded("manager.high_water", self._config.manager.high_water))
+        if self._manager.is_due(len(self._admitted), now := monotonic()):
+            for surplus in self._manager.surplus(self.connections(), now):
+                surplus.abort(LimitExceeded("manager.high_water", self._config.manager.high_water))
         return None
 
     def ended(self, connection: Connection) -> None:

@@ -130,9 +130,7 @@ class IdentifyService:
             ConnectionClosed: the connection ended before.
             P2PError: what else kept it from telling, such as ProtocolNotSupported.
         """
-        known = self._known.get(connection)
-        if known is None:
-            raise ConnectionClosed(reason=connection.close_reason)
+        known = self._entry(connection)
         if known.info is None and known.error is None:
             waiter = connection.loop.create_future()
             known.waiters.append(waiter)
@@ -145,6 +143,17 @@ class IdentifyService:
             raise (known.error or HostClosed("the host was closed")).with_traceback(None)
         return known.info
 
+    def _entry(self, connection: Connection) -> _Known:
+        """Return what is known of a connection.
+
+        Raises:
+            ConnectionClosed: it has ended, and nothing is.
+        """
+        known = self._known.get(connection)
+        if known is None:
+            raise ConnectionClosed(reason=connection.close_reason)
+        return known
+
     # -- telling
 
     async def _serve(self, stream: Stream) -> None:
@@ -153,9 +162,7 @@ class IdentifyService:
 
     def _frames(self, connection: Connection) -> bytes:
         """Return what the peer of ``connection`` is told now, and note that it is."""
-        known = self._known.get(connection)
-        if known is not None:
-            known.told = self._version
+        self._entry(connection).told = self._version
         remote = connection.remote_address
         scope = scope_of(remote)
         announcement = self._announcements.get(scope)
@@ -217,10 +224,7 @@ class IdentifyService:
     async def _receive_push(self, stream: Stream) -> None:
         """Take what a peer says has changed (IDN-10)."""
         connection = stream.connection
-        known = self._known.get(connection)
-        if known is None:
-            stream.reset()
-            return
+        known = self._entry(connection)
         if known.pushes is None:
             known.pushes = Pace(self.config.received_push_burst, self.config.received_push_interval)
         if not known.pushes.allow(monotonic()):

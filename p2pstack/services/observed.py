@@ -14,6 +14,7 @@ from ipaddress import IPv6Network, ip_address
 
 from p2pstack.errors import DecodeError
 from p2pstack.identity.multiaddrs import Multiaddr, is_public, tcp_endpoint
+from p2pstack.services.scope import Scope, scope_of
 
 __all__ = ["ObservedAddresses", "observer_group"]
 
@@ -22,12 +23,11 @@ _IPV6_GROUP_BITS = 56
 
 def observer_group(remote: Multiaddr) -> str | None:
     """Return the group of an observer by its address; None where it has none that counts: only public ones do."""
-    try:
-        endpoint = tcp_endpoint(remote)
-        ip = ip_address(endpoint.host)
-    except ValueError:
+    if scope_of(remote) is not Scope.PUBLIC:
         return None
-    if not is_public(remote):
+    try:
+        ip = ip_address(tcp_endpoint(remote).host)
+    except ValueError:
         return None
     return str(ip) if ip.version == 4 else str(IPv6Network((int(ip), _IPV6_GROUP_BITS), strict=False))
 

@@ -227,20 +227,16 @@ class Stream:
             return b"".join(self.take())
         if size < 0:
             raise LocalError(f"can't take {size} bytes")
-        chosen: list[Buffer] = []
         wanted = size
         count = 0
-        for piece in pieces:
-            length = len(piece)
-            if length > wanted:
-                if wanted:
-                    view = memoryview(piece)
-                    chosen.append(view[:wanted])
-                    pieces[count] = view[wanted:]
-                break
-            chosen.append(piece)
+        while (length := len(pieces[count])) <= wanted:  # there is more than wanted, so it ends
             wanted -= length
             count += 1
+        chosen = pieces[:count]
+        if wanted:
+            view = memoryview(pieces[count])
+            chosen.append(view[:wanted])
+            pieces[count] = view[wanted:]
         del pieces[:count]
         self.unread -= size
         self.session.unread -= size

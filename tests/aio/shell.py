@@ -1,10 +1,9 @@
-"""Helpers of the shell's tests: two sides over loopback, a peer that is driven by hand, a transport without a socket."""
+"""Helpers of the shell's tests: two sides over loopback, a peer driven by hand, a transport without a socket."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -45,9 +44,9 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
 def descriptors() -> int:
     """How many sockets are open; libuv opens /dev/null and others when it first needs them, and keeps them."""
     count = 0
-    for name in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+            count += str(path.readlink()).startswith("socket:")
     return count
 
 
@@ -188,7 +187,10 @@ class ManualPeer:
 
     async def receive(self) -> bool:
         """Take one piece of what has come, waiting for it; False at the end."""
-        data = await asyncio.get_running_loop().sock_recv(self.sock, 65_536)
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.sock, 65_536)
+        except ConnectionResetError:
+            return False
         if data:
             self.machine.receive_data(data, monotonic())
         return bool(data)
@@ -263,8 +265,12 @@ class FakeTransport(asyncio.Transport):
         written, self.written = self.written, []
         return b"".join(written)
 
-    def feed(self, data: bytes) -> None:
-        """Deliver received bytes, as a loop does."""
+    async def feed(self, data: bytes) -> None:
+        """Deliver received bytes, as a loop does: in a callback, where no task runs."""
+        asyncio.get_running_loop().call_soon(self._feed, data)
+        await asyncio.sleep(0)
+
+    def _feed(self, data: bytes) -> None:
         while data:
             view = self.protocol.get_buffer(-1)
             size = min(len(view), len(data))
@@ -294,23 +300,37 @@ class FakeTransport(asyncio.Transport):
 
 
 class FakeLink:
-    """The shell on a fake transport, upgraded against a machine in memory."""
+    """The shell on a fake transport, and a machine in memory at the other end."""
 
     def __init__(self, side: Side, protocols: tuple[str, ...] = (HOLD,), *, outbound: bool = False) -> None:
         self.connection = Connection(side.runtime, outbound=outbound)
         self.transport = FakeTransport(self.connection)
         self.machine = Machine(make_endpoint(9, protocols), initiator=not outbound, now=monotonic())
-        self.exchange()
-        assert self.machine.opened
 
-    def exchange(self) -> None:
+    async def exchange(self) -> None:
         """Carry bytes to and fro until there are none."""
         while True:
-            self.transport.feed(b"".join(self.machine.data_to_send()))
+            data = b"".join(self.machine.data_to_send())
+            await self.transport.feed(data)
             answer = self.transport.take()
-            if not answer:
+            if answer:
+                self.machine.receive_data(answer, monotonic())
+            elif not data:
                 return
-            self.machine.receive_data(answer, monotonic())
+
+
+@contextlib.asynccontextmanager
+async def fake_link(
+    side: Side, protocols: tuple[str, ...] = (HOLD,), *, outbound: bool = False
+) -> AsyncIterator[FakeLink]:
+    """A connection without a socket, upgraded."""
+    link = FakeLink(side, protocols, outbound=outbound)
+    try:
+        await link.exchange()
+        assert link.machine.opened
+        yield link
+    finally:
+        await end(link.connection)
 
 
 def _has_ipv6() -> bool:

@@ -17,6 +17,7 @@ from p2pstack.errors import ConfigError
         ("unread_timeout", -1),
         ("write_high_water", 0),
         ("max_handlers", 0),
+        ("handler_grace", 0),
         ("spin_seconds", -1e-6),
         ("spin_seconds", 0.011),
         ("spin_seconds", float("nan")),

@@ -7,7 +7,7 @@ import pytest
 from p2pstack.aio.config import ShellConfig
 from p2pstack.aio.runtime import Runtime
 from p2pstack.testing.pair import make_endpoint
-from tests.aio.shell import Keeper, Side, linked
+from tests.aio.shell import Keeper, Side, linked, until
 
 
 async def test_it_belongs_to_the_loop_that_runs() -> None:
@@ -39,8 +39,7 @@ async def test_a_connection_spins_after_each_receive_where_the_configuration_say
         touched.clear()
         near.write(b"x")
         assert await far.read() == b"x"
-        while not touched:
-            await asyncio.sleep(0)
+        await until(lambda: touched)
 
 
 async def test_a_trace_sink_gets_the_events_of_every_connection() -> None:

@@ -27,7 +27,7 @@ from p2pstack.errors import (
 from p2pstack.wire import uvarint
 from p2pstack.yamux.config import YamuxConfig
 from p2pstack.yamux.stream import StreamState
-from tests.aio.shell import HOLD, FakeLink, Link, Side, linked, streaming, until
+from tests.aio.shell import HOLD, Link, Side, fake_link, linked, streaming, until
 
 WINDOW = 262_144
 
@@ -153,7 +153,7 @@ async def test_read_to_end_has_a_limit() -> None:
     async with streaming() as (near, far):
         near.write(b"12345")
         near.close_write()
-        with pytest.raises(LimitExceeded, match="stream.read_to_end of 4"):
+        with pytest.raises(LimitExceeded, match=r"stream\.read_to_end of 4"):
             await far.read_to_end(4)
 
 
@@ -176,10 +176,10 @@ async def test_the_end_of_the_stream_is_no_reset(read: Callable[[Stream], Any]) 
     async with streaming() as (near, far):
         task = await started(read(far))
         near.close_write()
-        try:
-            assert not await task
-        except StreamEOF as error:
-            assert error.partial == b""
+        [outcome] = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, StreamEOF):
+            outcome = outcome.partial
+        assert outcome in (b"", [])
 
 
 @pytest.mark.req("GEN-09")
@@ -370,26 +370,20 @@ async def test_bytes_are_not_given_back_to_a_stream_that_was_reset() -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 50))
 async def test_frames_arrive_as_they_were_written(payloads: list[bytes], size: int) -> None:
-    link = FakeLink(Side(2))
-    far = link.machine.open_stream([HOLD], 0.0)
-    link.exchange()
-    [near] = link.connection.streams
-    wire = b"".join(uvarint.encode(len(payload)) + payload for payload in payloads)
-    task = asyncio.ensure_future(_read_frames(near, len(payloads)))
-    for offset in range(0, len(wire), size):
-        far.write(wire[offset : offset + size])
-        link.exchange()
-        await asyncio.sleep(0)
-    assert await task == payloads
-    for payload in payloads:
-        near.write_frame(payload)
-    await asyncio.sleep(0)
-    link.exchange()
-    assert b"".join(far.take()) == wire
-    tasks = link.connection.shut_down_handlers()
-    await asyncio.wait(tasks)
-    link.connection.abort(P2PError("over"))
-    await link.connection.wait_closed()
+    async with fake_link(Side(2)) as link:
+        far = link.machine.open_stream([HOLD], 0.0)
+        await link.exchange()
+        [near] = link.connection.streams
+        wire = b"".join(uvarint.encode(len(payload)) + payload for payload in payloads)
+        task = asyncio.ensure_future(_read_frames(near, len(payloads)))
+        for offset in range(0, len(wire), size):
+            far.write(wire[offset : offset + size])
+            await link.exchange()
+        assert await task == payloads
+        for payload in payloads:
+            near.write_frame(payload)
+        await link.exchange()
+        assert b"".join(far.take()) == wire
 
 
 async def _read_frames(stream: Stream, count: int) -> list[bytes]:
@@ -447,16 +441,14 @@ async def test_any_buffer_can_be_written(kind: Callable[[bytes], Any]) -> None:
 
 
 async def test_writes_of_one_turn_leave_in_one_message() -> None:
-    link = FakeLink(Side(2), outbound=True)
-    stream = await link.connection.open_stream("/x/1", lazy=True)
-    for word in (b"a", b"b", b"c"):
-        stream.write(word)
-    stream.close_write()
-    assert link.transport.written == []
-    await asyncio.sleep(0)
-    assert len(link.transport.written) == 1
-    link.connection.abort(P2PError("over"))
-    await link.connection.wait_closed()
+    async with fake_link(Side(2), outbound=True) as link:
+        stream = await link.connection.open_stream("/x/1", lazy=True)
+        for word in (b"a", b"b", b"c"):
+            stream.write(word)
+        stream.close_write()
+        assert link.transport.written == []
+        await asyncio.sleep(0)
+        assert len(link.transport.written) == 1
 
 
 async def test_drain_returns_at_once_when_little_waits_and_else_when_it_has_become_little() -> None:
@@ -466,9 +458,9 @@ async def test_drain_returns_at_once_when_little_waits_and_else_when_it_has_beco
             await near.drain()
         near.write(b"x" * 2 * WINDOW)
         task = await started(near.drain())
-        await until(lambda: far.unread == WINDOW)
+        await until(lambda: not near.send_window)
         assert not task.done(), "the window is full"
-        assert near.unsent_size == WINDOW + 1_000
+        assert near.unsent_size > WINDOW
         while not task.done():
             await far.read()
         await task
@@ -478,7 +470,7 @@ async def test_drain_returns_at_once_when_little_waits_and_else_when_it_has_beco
 async def test_a_writer_that_never_drains_meets_a_limit() -> None:
     async with streaming(client=with_yamux(1, max_unsent=500_000)) as (near, _):
         near.write(b"x" * 500_001)
-        with pytest.raises(LimitExceeded, match="yamux.max_unsent of 500000"):
+        with pytest.raises(LimitExceeded, match=r"yamux\.max_unsent of 500000"):
             near.write(b"y")
         assert near.unsent_size == 500_001, "nothing was queued"
 

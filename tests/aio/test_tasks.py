@@ -11,7 +11,7 @@ from p2pstack.aio.stream import Stream
 from p2pstack.aio.tasks import Handler, HandlerEntry, TaskSet, supervise
 from p2pstack.aio.waiter import Waiter
 from p2pstack.errors import ProtocolViolation, StreamReset
-from tests.aio.shell import FakeLink, Side, linked, until
+from tests.aio.shell import Side, fake_link, linked, until
 
 EAGER = [False, True]
 
@@ -334,20 +334,15 @@ async def test_the_first_answer_of_a_handler(eager: bool) -> None:
 
     side = Side(2)
     side.handle("/greet/1", handler, eager=eager)
-    link = FakeLink(side)
-    stream = link.machine.open_stream(["/greet/1"], 0.0)
-    link.transport.feed(b"".join(link.machine.data_to_send()))
-    at_once = link.transport.take()
-    await until(lambda: not len(link.connection.handlers))
-    await asyncio.sleep(0)
-    later = link.transport.take()
-    link.machine.receive_data(at_once, 0.0)
-    assert bool(stream.received) == (eager or sys.version_info >= (3, 12))
-    link.machine.receive_data(later, 0.0)
-    assert b"".join(stream.take()) == b"at once"
-    assert stream.eof
-    link.connection.abort(StreamReset())
-    await link.connection.wait_closed()
+    async with fake_link(side) as link:
+        stream = link.machine.open_stream(["/greet/1"], 0.0)
+        await link.transport.feed(b"".join(link.machine.data_to_send()))
+        [at_once, *_] = link.transport.written
+        link.transport.written.clear()
+        link.machine.receive_data(at_once, 0.0)
+        assert stream.protocol == "/greet/1"
+        assert bool(stream.received) == (eager or sys.version_info >= (3, 12))
+        await until(lambda: not len(link.connection.handlers))
 
 
 @pytest.mark.parametrize("eager", EAGER)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import socket
@@ -10,8 +11,16 @@ import pytest
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.tcp import dial_tcp, listen_tcp, listening_addresses
 from p2pstack.connection.config import ConnectionConfig
-from p2pstack.errors import DeadlineExceeded, GatedError, LimitExceeded, P2PError, PeerIdMismatch
-from p2pstack.identity.multiaddrs import from_sockaddr, parse
+from p2pstack.errors import (
+    ConnectionClosed,
+    DeadlineExceeded,
+    GatedError,
+    LimitExceeded,
+    NegotiationError,
+    P2PError,
+    PeerIdMismatch,
+)
+from p2pstack.identity.multiaddrs import from_sockaddr
 from tests.aio.shell import (
     HOSTS,
     Side,
@@ -153,7 +162,7 @@ async def test_a_peer_that_never_says_a_word_costs_no_more_than_the_upgrade_time
     side = Side(1, connection=ConnectionConfig(upgrade_timeout=0.05))
     with silent_listener() as sock:
         before = descriptors()
-        with pytest.raises(DeadlineExceeded, match="upgrade did not end within 0.05 s"):
+        with pytest.raises(DeadlineExceeded, match=r"upgrade did not end within 0\.05 s"):
             await dial_socket(side, sock)
         await until(lambda: len(side.keeper.gone) == 1)
         await until(lambda: descriptors() == before)
@@ -183,9 +192,13 @@ async def test_a_dial_that_is_cancelled_in_the_turn_in_which_it_succeeds_leaves_
     async with listening(server) as listener:
         before = descriptors()
         task = asyncio.create_task(dial(client, listener))
-        await until(lambda: client.keeper.open)
-        assert not task.done()
-        task.cancel()
+        opened = client.keeper.opened
+
+        def cancel_and_open(connection: Connection) -> P2PError | None:
+            task.cancel()
+            return opened(connection)
+
+        client.keeper.opened = cancel_and_open  # type: ignore[method-assign]
         with pytest.raises(asyncio.CancelledError):
             await task
         await until(lambda: not client.keeper.open and not server.keeper.open)
@@ -247,14 +260,11 @@ async def test_what_the_owner_refuses_of_a_listener_costs_that_connection_only(r
         await server.connection()
         setattr(server.keeper, refusal, LimitExceeded("connections", 1))
         for _ in range(3):
-            try:
+            # The dial itself may be through before the refusal comes.
+            with contextlib.suppress(NegotiationError, ConnectionClosed):
                 connection = await dial(client, listener)
-            except OSError:
-                pytest.fail("the listener does not accept any more")
-            except Exception as error:  # noqa: BLE001 - either end may notice the close first
-                assert "clos" in str(error) or "ended" in str(error) or "lost" in str(error)
-            else:
                 await connection.wait_closed()
+        assert len(server.keeper.open) == 1
         setattr(server.keeper, refusal, None)
         again = await dial(client, listener)
         assert not kept.closed
@@ -313,8 +323,3 @@ def _lowest_free() -> int:
     probe = os.open(os.devnull, os.O_RDONLY)
     os.close(probe)
     return probe
-
-
-def test_an_address_is_told_by_its_text() -> None:
-    assert str(from_sockaddr(("::1", 5, 0, 0))) == "/ip6/::1/tcp/5"
-    assert parse("/ip4/127.0.0.1/tcp/5") == from_sockaddr(("127.0.0.1", 5))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from p2pstack.cli import output, peer_host
 from tests.cli.commands import Commands, Console, Stdin
 
 
@@ -30,7 +32,10 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stdin]:
 
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch) -> Console:
-    """A stdout that tells the test of every line, as it is printed."""
+    """A stdout of commands that tells the test of every line, as it is printed."""
     console = Console()
-    monkeypatch.setattr(sys, "stdout", console)
+    # pytest sets sys.stdout itself, and again between this fixture and the test: so only our modules see another one.
+    streams = SimpleNamespace(stdout=console)
+    monkeypatch.setattr(output, "sys", streams)
+    monkeypatch.setattr(peer_host, "sys", streams)
     return console

@@ -20,7 +20,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(read_trace(tmp_path / "trace")) == EVENTS
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '"text"', '{"name":"frame"}', '{"time":0}', '{"time":true,"name":"x"}', "\xff"])
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '"text"', '{"name":"frame"}', '{"time":0}', '{"time":true,"name":"x"}', "\xff"]
+)
 def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "trace"
     path.write_text('{"time":0,"name":"opened"}\n\n' + line + "\n", encoding="latin-1")

@@ -55,6 +55,7 @@ async def test_a_connection_is_used_again(peers: Peers, kind: str) -> None:
         first = await host.connect(node.address)
         assert await host.connect(node.address) is first
         await check_echo(host, first.peer_id)
+        await node.event("connected")
         assert node.count("connected") == 1
 
 

@@ -134,9 +134,13 @@ async def arena(
     *,
     gate: ConnectionGate | None = None,
     prepare: Callable[[BaseHost], object] | None = None,
+    make: Callable[..., BaseHost] = BaseHost,
 ) -> AsyncIterator[Victim]:
-    """Start the victim, let the test attack it, and check what is left."""
-    host = BaseHost(listen=["/ip4/127.0.0.1/tcp/0"], config=config or settings(), gate=gate)
+    """Start the victim, let the test attack it, and check what is left.
+
+    ``make`` is called with what a host takes, ``prepare`` with the host before it starts.
+    """
+    host = make(listen=["/ip4/127.0.0.1/tcp/0"], config=config or settings(), gate=gate)
     host.handle(ECHO, echo)
     if prepare is not None:
         prepare(host)

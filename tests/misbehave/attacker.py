@@ -12,7 +12,7 @@ import contextlib
 import secrets
 import socket
 import struct
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +28,7 @@ from p2pstack.yamux.frames import ACK, DATA, FIN, GO_AWAY, HEADER_SIZE, PING, RS
 
 PATIENCE = 8.0
 """Seconds after which a victim that says nothing counts as hung."""
+
 
 class Socket:
     """A TCP connection without manners."""
@@ -165,7 +166,7 @@ class Attacker(Socket):
         self.expected_peer: PeerId | None = None
         self.transport: Transport | None = None
         self._plaintext = bytearray()
-        self._frames: deque[Frame] = deque()
+        self._streams: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._next_id = 1 if initiator else 2
         self._ping = 0
 
@@ -250,19 +251,18 @@ class Attacker(Socket):
 
     async def read_plain(self, size: int) -> bytes:
         """Return ``size`` decrypted bytes, or fewer at the end."""
-        while len(self._plaintext) < size and await self._fill_plain():
-            pass
+        self._decrypt()
+        while len(self._plaintext) < size and await self._fill():
+            self._decrypt()
         data = bytes(self._plaintext[:size])
         del self._plaintext[:size]
         return data
 
-    async def _fill_plain(self) -> bool:
+    def _decrypt(self) -> None:
         assert self.transport is not None
-        alive = await self._fill()
         view = memoryview(bytes(self._received))
         used = self.transport.open_frames(view, 0, len(view), self._plaintext.extend)
         del self._received[:used]
-        return alive
 
     # -- frames
 
@@ -322,14 +322,16 @@ class Attacker(Socket):
         return stream_id
 
     async def read_stream(self, stream_id: int, size: int) -> bytes:
-        """Return the next ``size`` bytes of a stream, frame by frame; what else comes meanwhile is lost."""
-        data = b""
-        while len(data) < size:
+        """Return the next ``size`` bytes of a stream; frames of other streams that come meanwhile are lost."""
+        kept = self._streams[stream_id]
+        while len(kept) < size:
             found = await self.next_frame()
             assert found is not None, "the victim has closed"
             if found.stream_id == stream_id:
                 assert not found.flags & RST, f"the stream was reset with {found.length:#x}"
-                data += found.body
+                kept += found.body
+        data = bytes(kept[:size])
+        del kept[:size]
         return data
 
     async def await_reset(self, stream_id: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from p2pstack.errors import ConnectionClosed, HandshakeError, NoiseError, P2PError
 from p2pstack.identity.keys import PrivateKey
+from p2pstack.noise import NoiseIdentity
 from p2pstack.noise.payload import build_payload
 from p2pstack.wire.pb.noise_pb2 import NoiseHandshakePayload
 from p2pstack.yamux.frames import DATA, PING, SYN

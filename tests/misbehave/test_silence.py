@@ -116,9 +116,7 @@ async def test_a_handler_that_never_drains_meets_a_limit() -> None:
         while True:
             stream.write(bytes(65_536))
 
-    async with arena(
-        settings(yamux={"max_unsent": 1_000_000}), prepare=lambda host: host.handle(GIVE, hose)
-    ) as victim:
+    async with arena(settings(yamux={"max_unsent": 1_000_000}), prepare=lambda host: host.handle(GIVE, hose)) as victim:
         attacker = await victim.upgraded()
         growth = Growth()
         stream_id = await attacker.open_stream(GIVE)

@@ -1,4 +1,7 @@
-"""Two hosts with a connection between them. A hostile one is a BaseHost, which has no services, with its own handlers."""
+"""Two hosts with a connection between them.
+
+A hostile one is a BaseHost, which has no services, with handlers of its own.
+"""
 
 from __future__ import annotations
 

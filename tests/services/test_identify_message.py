@@ -337,7 +337,7 @@ def test_protocols_are_cleaned_and_cut() -> None:
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [
-        ("go-libp2p/0.51.0".encode(), "go-libp2p/0.51.0"),
+        (b"go-libp2p/0.51.0", "go-libp2p/0.51.0"),
         ("агент/1.0 🌍".encode(), "агент/1.0 🌍"),
         (b"\x1b[31mred\n", "\ufffd[31mred\ufffd"),
         (b"\xff\xfe", "\ufffd\ufffd"),

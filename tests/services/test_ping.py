@@ -175,7 +175,7 @@ async def test_no_echo_within_the_time_is_an_error(part: int) -> None:
         await stream.read()
 
     async with connected(host(timeout=0.05), answering(slow)) as (near, far, _):
-        with pytest.raises(DeadlineExceeded, match="0.05 s"):
+        with pytest.raises(DeadlineExceeded, match="within 0"):
             await near.ping(far.peer_id)
         assert await near.ping(far.peer_id, timeout=5.0) > 0
 

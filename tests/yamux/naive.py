@@ -30,6 +30,11 @@ class NaiveStream:
     fin_sent: bool = False
     read_closed: bool = False
     reset: int | None = None
+    lost: bool = False
+
+    @property
+    def dead(self) -> bool:
+        return self.lost or self.reset is not None
 
 
 class NaiveSession:
@@ -52,25 +57,25 @@ class NaiveSession:
     def take(self, stream: NaiveStream) -> bytes:
         data, stream.unread = stream.unread, b""
         stream.consumed += len(data)
-        if stream.consumed * 2 >= INITIAL_WINDOW and not stream.eof and stream.reset is None and not self.over:
+        if stream.consumed * 2 >= INITIAL_WINDOW and not stream.eof and not stream.dead:
             self._say(stream, WINDOW_UPDATE, 0, stream.consumed)
             stream.window += stream.consumed
             stream.consumed = 0
         return data
 
     def close_write(self, stream: NaiveStream) -> None:
-        if stream.reset is None and not stream.fin_sent and not self.over:
+        if not stream.dead and not stream.fin_sent:
             stream.fin_sent = True
             self._say(stream, WINDOW_UPDATE, FIN, 0)
             self._end_if_both(stream)
 
     def close_read(self, stream: NaiveStream) -> None:
-        if stream.reset is None and not self.over:
+        if not stream.dead:
             stream.read_closed = True
             stream.unread = b""
 
     def kill(self, stream: NaiveStream, code: int) -> None:
-        if stream.reset is None and not (stream.eof and stream.fin_sent) and not self.over:
+        if not stream.dead and not (stream.eof and stream.fin_sent):
             stream.opening = 0
             self._say(stream, WINDOW_UPDATE, RST, code)
             self._die(stream, code)
@@ -87,7 +92,7 @@ class NaiveSession:
                 self.pongs += 1
                 self.out.append(Frame(PING, ACK, 0, frame.length))
         elif frame.kind == GO_AWAY:
-            self.over = True
+            self._end()
             if frame.length:
                 raise Fault("YMX-19")
         else:
@@ -155,5 +160,10 @@ class NaiveSession:
 
     def _fault(self, requirement: str) -> None:
         self.out.append(Frame(GO_AWAY, 0, 0, 1))
-        self.over = True
+        self._end()
         raise Fault(requirement)
+
+    def _end(self) -> None:
+        self.over = True
+        for stream in self.streams.values():
+            stream.lost = True

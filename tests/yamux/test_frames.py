@@ -55,7 +55,11 @@ def test_the_reset_codes_are_those_of_go() -> None:
 
 
 @given(
-    st.integers(0, 255), st.integers(0, 255), st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)
+    st.integers(0, 255),
+    st.integers(0, 255),
+    st.integers(0, 0xFFFF),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
 )
 def test_every_header_survives_at_any_offset(version: int, kind: int, flags: int, stream: int, length: int) -> None:
     raw = b"..." + pack_header(version, kind, flags, stream, length)

@@ -60,6 +60,17 @@ def test_no_frame_is_longer_than_the_limit(max_frame: int) -> None:
     assert sum(frame.length for frame in frames) == size
 
 
+@pytest.mark.parametrize("max_frame", [99, 100, 101, 200, 250])
+def test_writes_are_cut_where_the_frame_ends(max_frame: int) -> None:
+    session = client(max_frame=max_frame)
+    stream = session.open()
+    for number in range(5):
+        stream.write(bytes([number]) * 100)
+    frames = sent(session)
+    assert [frame.length for frame in frames[:-1]] == [max_frame] * (len(frames) - 1)
+    assert b"".join(frame.body for frame in frames) == b"".join(bytes([number]) * 100 for number in range(5))
+
+
 @pytest.mark.req("YMX-10")
 def test_no_more_is_sent_than_the_window_allows() -> None:
     session = client()

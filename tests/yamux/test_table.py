@@ -10,6 +10,11 @@ from p2pstack.yamux.stream import Stream
 from p2pstack.yamux.window import Budget
 from tests.yamux.driving import Frame, check, client, data, exchange, inbound, sent, server, take, update, woken
 
+
+def may_open(session: Session) -> bool:
+    return session.can_open
+
+
 # -- ids
 
 
@@ -41,17 +46,17 @@ def test_ids_are_used_up_and_never_wrap(session: Session, last: int) -> None:
 def test_opens_wait_for_acknowledgements() -> None:
     session = client(max_unacknowledged=3)
     streams = [session.open() for _ in range(3)]
-    assert not session.can_open
+    assert not may_open(session)
     with pytest.raises(LimitExceeded) as caught:
         session.open()
     assert (caught.value.name, caught.value.limit) == ("yamux.max_unacknowledged", 3)
     session.receive_data(update(1, 0, ACK), 0.0)
     session.receive_data(data(1, b"", ACK), 0.0)
-    assert session.can_open
+    assert may_open(session)
     streams.append(session.open())
-    assert not session.can_open
+    assert not may_open(session)
     streams[1].reset()
-    assert session.can_open, "a stream that is over is not waited for"
+    assert may_open(session), "a stream that is over is not waited for"
     check(session, streams)
 
 
@@ -60,7 +65,7 @@ def test_the_default_backlog_is_what_go_and_rust_hold() -> None:
     session = client()
     for _ in range(256):
         session.open().write(b"x")
-    assert not session.can_open
+    assert not may_open(session)
     assert len(sent(session)) == 256
 
 
@@ -69,12 +74,12 @@ def test_opens_wait_for_streams_of_both_directions() -> None:
     session = client(max_streams=3)
     theirs = [inbound(session, 2), inbound(session, 4)]
     session.open()
-    assert not session.can_open
+    assert not may_open(session)
     with pytest.raises(LimitExceeded) as caught:
         session.open()
     assert caught.value.name == "yamux.max_streams"
     theirs[0].reset()
-    assert session.can_open
+    assert may_open(session)
     session.open()
 
 
@@ -250,3 +255,25 @@ def test_closing_after_the_peers_fin_waits_for_nothing() -> None:
     assert b.next_expiry() is None
     exchange(a, b)
     assert a.streams == b.streams == {}
+
+
+@pytest.mark.req("YMX-27")
+@pytest.mark.parametrize("fin_first", [False, True])
+def test_a_closed_stream_whose_peer_has_ended_and_takes_nothing_is_reset_in_time(*, fin_first: bool) -> None:
+    session = server(close_timeout=10.0)
+    stream = inbound(session)
+    stream.write(bytes(INITIAL_WINDOW + 1))
+    sent(session)
+    if fin_first:
+        session.receive_data(update(1, 0, FIN), 2.0)
+        assert session.next_expiry() is None
+        stream.close_write()
+    else:
+        stream.close_write()
+        assert session.next_expiry() is None
+        session.receive_data(update(1, 0, FIN), 2.0)
+    assert session.next_expiry() == 12.0
+    session.expire(12.0)
+    assert isinstance(stream.failure, StreamReset)
+    assert sent(session) == [Frame(WINDOW_UPDATE, RST, 1, 0)]
+    check(session, [stream])

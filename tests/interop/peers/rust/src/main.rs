@@ -382,16 +382,19 @@ fn drive(mut swarm: Swarm<Peer>) -> tokio::task::JoinHandle<()> {
 
 // ---------------------------------------------------------------- listen
 
-async fn stop_signal() {
-    let stdin_closed = async {
-        let (mut stdin, mut buf) = (tokio::io::stdin(), [0u8; 256]);
-        while !matches!(stdin.read(&mut buf).await, Ok(0) | Err(_)) {}
-    };
-    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(t) => t,
-        Err(_) => return stdin_closed.await,
-    };
-    tokio::select! { _ = stdin_closed => {}, _ = term.recv() => {} }
+/// Resolves when stdin closes or SIGTERM comes. The signal is caught from the call on, not only once this is polled.
+fn stop_signal() -> impl std::future::Future<Output = ()> {
+    let term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    async move {
+        let stdin_closed = async {
+            let (mut stdin, mut buf) = (tokio::io::stdin(), [0u8; 256]);
+            while !matches!(stdin.read(&mut buf).await, Ok(0) | Err(_)) {}
+        };
+        match term {
+            Ok(mut term) => tokio::select! { _ = stdin_closed => {}, _ = term.recv() => {} },
+            Err(_) => stdin_closed.await,
+        }
+    }
 }
 
 async fn listen(args: &Args) -> Res<()> {

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from p2pstack import Host, PeerId
+from p2pstack.cli import peer_listen
+from p2pstack.cli.output import OutputGone
+from p2pstack.cli.peer_listen import listen
+from p2pstack.host.events import Event
+from p2pstack.host.host import BaseHost
+from p2pstack.services.echo import echo
+from p2pstack.services.perf import measure
+from tests.cli.commands import Console, Stdin, options_of, process, start
+
+SEED = "00" * 32
+ID_OF_THE_SEED = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+
+@contextlib.asynccontextmanager
+async def listening(console: Console, stdin: Stdin, *argv: object) -> AsyncIterator[str]:
+    """A listening peer in the test's own loop, which leaves when its stdin ends; gives its address."""
+    task = asyncio.create_task(listen(options_of("peer", "listen", *argv)))
+    yield (await console.event("listening"))["addr"]
+    stdin.close()
+    await task
+    assert console.events[-1]["event"] == "summary"
+
+
+async def test_a_connection_from_its_begin_to_its_end(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin, "--seed-hex", SEED) as address, Host() as host:
+        assert address.startswith("/ip4/127.0.0.1/tcp/")
+        assert address.endswith(f"/p2p/{ID_OF_THE_SEED}")
+        connection = await host.connect(address)
+        identified = await console.event("identified")
+        assert identified["peer"] == str(host.peer_id)
+        assert set(identified["protocols"]) == set(host.protocols)
+        await connection.close()
+        await console.event("disconnected")
+    assert [event["event"] for event in console.events] == [
+        "listening", "connected", "identified", "disconnected", "summary",
+    ]  # fmt: skip
+    assert {event.get("peer") for event in console.events[1:4]} == {str(host.peer_id)}
+    assert console.events[-1] == {"event": "summary", "peer": ID_OF_THE_SEED, "received": 0}
+
+
+async def test_it_serves_ping_echo_and_perf(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin) as address, Host() as host:
+        peer = (await host.connect(address)).peer_id
+        assert await host.ping(peer) > 0
+        assert await echo(host, peer, b"hello" * 100_000) == b"hello" * 100_000
+        found = await measure(host, peer, upload=1_000_000, download=1_000_000)
+        assert found.download == 1_000_000
+
+
+async def test_quiet_says_nothing_between_the_first_and_the_last(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin, "--quiet") as address, Host() as host:
+        await host.identify.wait(await host.connect(address))
+    assert [event["event"] for event in console.events] == ["listening", "summary"]
+
+
+async def test_a_peer_that_does_not_tell_who_it_is(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin) as address, BaseHost() as silent:
+        await silent.connect(address)
+        failed = await console.event("identify-failed")
+        assert failed["peer"] == str(silent.peer_id)
+        assert "/ipfs/id/1.0.0" in failed["reason"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no SIGUSR1")
+async def test_resident_memory_on_request(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin, "--rss") as address, Host() as host:
+        await host.connect(address)
+        await console.event("connected")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        rss = await console.event("rss")
+        assert rss["connections"] == 1
+        assert rss["rss_kib"] == -1 or rss["rss_kib"] > 1000
+        assert rss["tasks"] > 0
+    assert "rss_kib" in console.events[-1]
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+async def test_where_there_is_no_such_signal_the_summary_has_it(
+    console: Console, stdin: Stdin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(signal, "SIGUSR1", raising=False)
+    monkeypatch.setattr(peer_listen, "_STATUS", tmp_path / "none")
+    async with listening(console, stdin, "--rss"):
+        pass
+    assert console.events[-1]["rss_kib"] == -1
+
+
+async def test_sigterm_stops_it_in_good_order(console: Console, stdin: Stdin) -> None:
+    task = asyncio.create_task(listen(options_of("peer", "listen")))
+    async with Host() as host:
+        connection = await host.connect((await console.event("listening"))["addr"])
+        await console.event("connected")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+        await connection.wait_closed()
+        assert "session" in str(connection.close_reason)
+    assert console.events[-1]["event"] == "summary"
+
+
+async def test_a_stdout_that_nobody_reads_ends_it(
+    console: Console, stdin: Stdin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = asyncio.create_task(listen(options_of("peer", "listen")))
+    address = (await console.event("listening"))["addr"]
+
+    def gone(_: Event) -> None:
+        raise OutputGone
+
+    monkeypatch.setattr(peer_listen, "_print_event", gone)
+    async with Host() as host:
+        await host.connect(address)
+        with pytest.raises(OutputGone):
+            await task
+
+
+async def test_a_port_that_is_taken_is_an_error(console: Console, stdin: Stdin) -> None:
+    async with Host(listen=["/ip4/127.0.0.1/tcp/0"]) as host:
+        port = str(host.addresses[0]).rsplit("/", 1)[1]
+        with pytest.raises(OSError, match="in use"):
+            await listen(options_of("peer", "listen", "--port", port))
+    assert console.events == []
+
+
+def test_as_a_process_it_leaves_when_stdin_ends_or_is_empty(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    with start("peer", "listen", "--seed-hex", SEED, "--trace", trace) as running:
+        assert running.stdout is not None
+        assert f'/p2p/{ID_OF_THE_SEED}"' in running.stdout.readline()
+        out, err = running.communicate(timeout=20)  # closes stdin
+    assert (running.returncode, err) == (0, "")
+    assert out == f'{{"event":"summary","peer":"{ID_OF_THE_SEED}","received":0}}\n'
+    with Path(os.devnull).open() as nothing:
+        for loop in ("asyncio", "uvloop"):
+            result = process("peer", "listen", "--loop", loop, stdin=nothing)
+            assert (result.status, len(result.json)) == (0, 2)
+    assert trace.read_text() == ""
+    assert PeerId.from_string(ID_OF_THE_SEED)
