@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from p2pstack.aio.alarm import NEVER, Alarm
 from p2pstack.aio.buffer import buffer_for
+from p2pstack.aio.opening import StreamOpener
 from p2pstack.aio.stream import Stream
 from p2pstack.aio.tasks import TaskSet
-from p2pstack.aio.view import ConnectionView
 from p2pstack.aio.waiter import Waiter
+from p2pstack.aio.waiting import WaitingList
 from p2pstack.connection.machine import Connection as Machine
 from p2pstack.connection.trace import Tracer
 from p2pstack.errors import (
@@ -29,7 +29,6 @@ from p2pstack.errors import (
     LimitExceeded,
     P2PError,
     RemoteError,
-    StreamTimeout,
 )
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.yamux.frames import RESET_RESOURCE_LIMIT, RESET_SHUTDOWN
@@ -46,21 +45,18 @@ _MESSAGES_A_FLUSH = 16
 _ids = itertools.count(1)
 
 
-class Connection(ConnectionView):
+class Connection(StreamOpener):
     """An encrypted, multiplexed connection to one peer.
 
     All times are on the clock of :func:`time.monotonic`: a loop's own may count in milliseconds.
     """
 
     __slots__ = (
-        "_alarm",
-        "_close_waiters",
-        "_flush_waiters",
+        "_closers",
+        "_flushers",
         "_goodbye",
-        "_open_waiters",
         "_paused_at",
         "_ready",
-        "_runtime",
         "_saying_goodbye",
         "_stalled_at",
         "_stalled_size",
@@ -68,7 +64,6 @@ class Connection(ConnectionView):
         "buffer",
         "flush_planned",
         "handlers",
-        "loop",
         "reading_paused",
         "rest",
         "stream_timeout",
@@ -109,9 +104,9 @@ class Connection(ConnectionView):
         self._remote: tuple[object, ...] = ()
         self._local: tuple[object, ...] = ()
         self._ready = Waiter(loop)
-        self._close_waiters: list[asyncio.Future[None]] = []
-        self._open_waiters: list[asyncio.Future[None]] = []
-        self._flush_waiters: list[asyncio.Future[None]] = []
+        self._openers = WaitingList()
+        self._flushers = WaitingList()
+        self._closers = WaitingList()
         self._closing = self._saying_goodbye = False
         self._goodbye: asyncio.TimerHandle | None = None
         self._alarm = Alarm(loop, self._on_alarm)
@@ -119,52 +114,6 @@ class Connection(ConnectionView):
         self._stalled_size = 0
 
     # -- streams
-
-    async def open_stream(self, protocols: str | Sequence[str], *, lazy: bool = False, timeout: float = 15.0) -> Stream:
-        """Open a stream that speaks one of ``protocols``, the first that the peer supports.
-
-        With ``lazy`` and one protocol nothing is waited for: the first bytes travel with the proposal, and a peer that
-        doesn't speak the protocol is noticed at the first read (MSS-06).
-
-        Raises:
-            ProtocolNotSupported: the peer speaks none of them.
-            DeadlineExceeded: no answer, or no room for a further stream, within ``timeout`` seconds.
-            ConnectionClosed: the connection is over, or ends meanwhile.
-        """
-        names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        session = self.machine.session
-        if session is not None and not session.can_open:
-            await self._wait_for_room(timeout)
-        now = monotonic()
-        stream = cast("Stream", self.machine.open_stream(names, now))
-        self.plan_flush()
-        self._alarm.at_latest(now + self._runtime.endpoint.config.negotiation_timeout)
-        if lazy and len(names) == 1:
-            stream.protocol = names[0]
-            return stream
-        try:
-            async with asyncio.timeout(timeout):
-                while stream.protocol is None:
-                    await stream.wait_to_read()
-        except TimeoutError as error:
-            stream.reset()
-            raise DeadlineExceeded(f"no protocol was agreed within {timeout:g} s") from error
-        except asyncio.CancelledError:
-            stream.reset()
-            raise
-        return stream
-
-    async def _wait_for_room(self, timeout: float) -> None:
-        """Wait until the session allows another stream."""
-        session = self.machine.session
-        try:
-            async with asyncio.timeout(timeout):
-                while session is not None and not session.can_open and not session.terminated:
-                    waiter = self.loop.create_future()
-                    self._open_waiters.append(waiter)
-                    await waiter
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"no further stream could be opened within {timeout:g} s") from error
 
     def _start_handlers(self, opened: list[Stream]) -> None:
         """Start the handlers of inbound streams whose protocol was agreed on."""
@@ -236,8 +185,8 @@ class Connection(ConnectionView):
             session.readable = []
             for stream in readable:
                 stream.wake()
-            if self._open_waiters:
-                self._wake_openers()
+            if self._openers:
+                self.offer_room()
         if session.unread > session.config.max_unread or len(session.control) > session.config.max_control:
             self._pause_reading(now)
         if self.machine.pending:
@@ -284,10 +233,10 @@ class Connection(ConnectionView):
             self.plan_flush()
         if session.readable:
             self._deliver(monotonic())
-        if self._open_waiters:
-            self._wake_openers()
-        if self._flush_waiters and not self._unsent():
-            _wake(self._flush_waiters)
+        if self._openers:
+            self.offer_room()
+        if self._flushers and not self._unsent():
+            self._flushers.wake()
         if self.reading_paused:
             self.resume_reading()
 
@@ -299,12 +248,6 @@ class Connection(ConnectionView):
 
     def _deliver_later(self) -> None:
         self._deliver(monotonic())
-
-    def _wake_openers(self) -> None:
-        """Let those go on that wait for room for a stream."""
-        session = self.machine.session
-        if session is None or session.can_open or session.terminated:
-            _wake(self._open_waiters)
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
@@ -368,8 +311,8 @@ class Connection(ConnectionView):
         """End every wait for this connection."""
         reason = self.machine.failure
         self._ready.fail(reason if reason is not None else ConnectionClosed())
-        for waiters in (self._close_waiters, self._open_waiters, self._flush_waiters):
-            _wake(waiters)
+        for waiting in (self._closers, self._openers, self._flushers):
+            waiting.wake()
 
     # -- time
 
@@ -397,7 +340,7 @@ class Connection(ConnectionView):
         except (RemoteError, DeadlineExceeded) as error:
             self._close(error)
             return
-        upcoming = self._expire_streams(now)
+        upcoming = min((stream.expire(now) for stream in self.streams), default=NEVER)
         self.flush_planned = True
         self._deliver(now)
         self.flush()
@@ -422,19 +365,6 @@ class Connection(ConnectionView):
         self._stalled_size = size
         return True
 
-    def _expire_streams(self, now: float) -> float:
-        """End the waits that took too long; return when the next one will have."""
-        upcoming = NEVER
-        for stream in self.streams:
-            for waiter, deadline in ((stream.reader, stream.read_deadline), (stream.writer, stream.write_deadline)):
-                if waiter is None or waiter.done() or not deadline:
-                    continue
-                if deadline <= now:
-                    waiter.fail(StreamTimeout(f"the peer did nothing for {stream.timeout or 0:g} s"))
-                else:
-                    upcoming = min(upcoming, deadline)
-        return upcoming
-
     # -- the end
 
     async def ready(self) -> None:
@@ -454,9 +384,7 @@ class Connection(ConnectionView):
             self._closing = True
             try:
                 if self._unsent():
-                    waiter = self.loop.create_future()
-                    self._flush_waiters.append(waiter)
-                    await asyncio.wait([waiter], timeout=timeout)
+                    await asyncio.wait([self._flushers.join(self.loop)], timeout=timeout)
             finally:
                 self.machine.close()
                 self._close(ConnectionClosed("the connection was closed here"), timeout)
@@ -496,20 +424,10 @@ class Connection(ConnectionView):
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
         if self._transport is not None:
-            waiter = self.loop.create_future()
-            self._close_waiters.append(waiter)
-            await waiter
+            await self._closers.join(self.loop)
 
     def shut_down_handlers(self) -> list[asyncio.Task[None]]:
         """Cancel the handlers that still run, when the host ends."""
         for stream in self.streams:
             stream.reset(RESET_SHUTDOWN)
         return self.handlers.cancel()
-
-
-def _wake(waiters: list[asyncio.Future[None]]) -> None:
-    """Let all tasks go on that wait in ``waiters``, and empty it."""
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-    waiters.clear()

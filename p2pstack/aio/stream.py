@@ -12,6 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from p2pstack.aio.alarm import NEVER
 from p2pstack.aio.waiter import Waiter
 from p2pstack.errors import (
     ConnectionClosed,
@@ -325,3 +326,15 @@ class Stream(PureStream):
         if writer is not None:
             self.writer = None
             writer.wake()
+
+    def expire(self, now: float) -> float:
+        """End the waits that have taken too long; return when the next one will have."""
+        upcoming = NEVER
+        for waiter, deadline in ((self.reader, self.read_deadline), (self.writer, self.write_deadline)):
+            if waiter is None or waiter.done() or not deadline:
+                continue
+            if deadline <= now:
+                waiter.fail(StreamTimeout(f"the peer did nothing for {self.timeout or 0:g} s"))
+            else:
+                upcoming = min(upcoming, deadline)
+        return upcoming

@@ -164,11 +164,10 @@ class Negotiations:
         return trailing
 
     def _settle(self, stream: Stream, protocol: str) -> None:
-        """Open an outbound stream to its reader, and wake who waits for the agreement."""
+        """Open an outbound stream to its reader, and wake who waits for the agreement: nothing else has done so yet."""
         self._hand_over(stream, protocol)
-        if not stream.marked:
-            stream.marked = True
-            stream.session.readable.append(stream)
+        stream.marked = True
+        stream.session.readable.append(stream)
 
     # -- both
 

@@ -134,11 +134,14 @@ class EventBus:
     def __init__(self, queue_size: int) -> None:
         self._queue_size = queue_size
         self._listeners: list[EventStream] = []
+        self._closed = False
 
     def listen(self, *types: type[Event]) -> EventStream:
-        """Return a new listener for events of ``types`` (none given: all)."""
+        """Return a new listener for events of ``types`` (none given: all); after the end, one that ends at once."""
         stream = EventStream(self, types, self._queue_size)
         self._listeners.append(stream)
+        if self._closed:
+            stream.close()
         return stream
 
     def emit(self, event: Event) -> None:
@@ -153,5 +156,6 @@ class EventBus:
 
     def close(self) -> None:
         """End every listener."""
+        self._closed = True
         for listener in list(self._listeners):
             listener.close()

@@ -89,6 +89,7 @@ class BaseHost:
         self._servers: list[asyncio.Server] = []
         self._runtime: Runtime | None = None
         self._dialer: Dialer | None = None
+        self._closed = asyncio.Event()
 
     # -- life
 
@@ -140,29 +141,34 @@ class BaseHost:
     async def close(self) -> None:
         """End everything, in good order where peers let it: GoAway, then close; idempotent.
 
-        Takes ``close_timeout`` seconds at most.
+        Takes ``close_timeout`` seconds at most. Where it is cancelled, what is left is cut off at once.
         """
         if self.network.closing:
+            await self._closed.wait()
             return
         self.network.closing = True
         for server in self._servers:
             server.close()
-        for service in reversed(self.services):
-            await service.stop()
-        if self._dialer is not None:
-            await self._dialer.close()
-        tasks: list[asyncio.Task[object]] = []
-        connections = self.network.every_connection()
-        closing = [asyncio.ensure_future(connection.close(self.config.close_timeout / 2)) for connection in connections]
+        try:
+            for service in reversed(self.services):
+                await service.stop()
+            if self._dialer is not None:
+                await self._dialer.close()
+            await self._close_connections()
+        finally:
+            self.network.abort_all()
+            self._events.close()
+            self._closed.set()
+
+    async def _close_connections(self) -> None:
+        """Close all connections, then end by force what is left, handlers included."""
+        seconds = self.config.close_timeout
+        closing = [asyncio.ensure_future(each.close(seconds / 2)) for each in self.network.every_connection()]
         if closing:
-            await asyncio.wait(closing, timeout=self.config.close_timeout)
-        for connection in {*connections, *self.network.outlived()}:
-            tasks += connection.shut_down_handlers()
-        self.network.abort_all()
-        tasks += closing
+            await asyncio.wait(closing, timeout=seconds)
+        tasks = [*closing, *self.network.abort_all()]
         if tasks:
-            await asyncio.wait(tasks, timeout=self.config.close_timeout)
-        self._events.close()
+            await asyncio.wait(tasks, timeout=seconds)
 
     def _running(self) -> tuple[Runtime, Dialer]:
         if self._runtime is None or self._dialer is None or self.network.closing:
@@ -193,10 +199,14 @@ class BaseHost:
         Raises:
             DecodeError: it is no plain TCP address.
             OSError: it is in use, or not of this machine.
+            HostClosed: the host is not running, or was closed meanwhile.
         """
         runtime, _ = self._running()
         endpoint = tcp_endpoint(without_peer(parse(address)))
         server = await listen_tcp(runtime, endpoint.host, endpoint.port)
+        if self.network.closing:
+            server.close()
+            raise HostClosed("the host was closed")
         self._servers.append(server)
         self._events.emit(AddressesChanged(addresses=tuple(self.addresses)))
         return listening_addresses(server)

@@ -62,10 +62,6 @@ class Network:
         """Return the open connections and those that are still being upgraded."""
         return list(self._admitted)
 
-    def outlived(self) -> list[Connection]:
-        """Return the connections that have ended, but whose handlers still run."""
-        return list(self._outlived)
-
     def best(self, peer: PeerId) -> Connection | None:
         """Return the connection to ``peer`` that new streams should use, or None.
 
@@ -152,7 +148,10 @@ class Network:
         self._outlived[connection] = connection.loop.call_later(self._config.shell.handler_grace, handlers.cancel)
         handlers.on_idle = lambda: self._outlived.pop(connection).cancel()
 
-    def abort_all(self) -> None:
-        """End what is left, at once."""
-        for connection in list(self._admitted):
+    def abort_all(self) -> list[asyncio.Task[None]]:
+        """End what is left, at once; return the tasks of handlers that still run, which are cancelled."""
+        tasks: list[asyncio.Task[None]] = []
+        for connection in [*self._admitted, *self._outlived]:
+            tasks += connection.shut_down_handlers()
             connection.abort(DeadlineExceeded("the host was closed"))
+        return tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from p2pstack.host.config import PeerstoreConfig
-from p2pstack.identity.multiaddrs import Multiaddr, without_peer
+from p2pstack.identity.multiaddrs import Multiaddr, peer_id_of, without_peer
 from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["PeerRecordEntry", "Peerstore"]
@@ -67,11 +67,15 @@ class Peerstore:
         return protocol in (self.protocols(peer) or ())
 
     def add_addresses(self, peer: PeerId, addresses: Iterable[Multiaddr], until: float) -> None:
-        """Remember addresses until the time ``until``; one that is known already is never shortened."""
+        """Remember addresses until the time ``until``; one that is known already is never shortened.
+
+        An address that names another peer is left out.
+        """
         entry = self._entry(peer)
         for address in addresses:
-            plain = without_peer(address)
-            entry.addresses[plain] = max(until, entry.addresses.get(plain, until))
+            if peer_id_of(address) in {None, peer}:
+                plain = without_peer(address)
+                entry.addresses[plain] = max(until, entry.addresses.get(plain, until))
         self._trim(entry)
 
     def replace_addresses(self, peer: PeerId, addresses: Iterable[Multiaddr], until: float) -> None:

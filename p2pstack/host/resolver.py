@@ -17,6 +17,9 @@ _IP4, _IP6, _DNS, _DNS4, _DNS6, _DNSADDR = 4, 41, 53, 54, 55, 56
 _FAMILIES = {_DNS: socket.AF_UNSPEC, _DNS4: socket.AF_INET, _DNS6: socket.AF_INET6}
 _NAME_CODES = {bytes([code]) for code in (_DNS, _DNS4, _DNS6, _DNSADDR)}
 _MAX_RESULTS = 100
+_MAX_LOOKUPS = 100
+"""Names that are looked up for one address: records may branch as they like within ``dns_depth``."""
+
 _DNSADDR_PREFIX = "dnsaddr="
 
 
@@ -39,7 +42,10 @@ class SystemNames:
     async def addresses(self, name: str, family: int) -> list[str]:
         """Ask getaddrinfo, in a thread."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(name, None, family=family, type=socket.SOCK_STREAM)
+        try:
+            found = await loop.getaddrinfo(name, None, family=family, type=socket.SOCK_STREAM)
+        except ValueError as error:  # a name that can't be one: a label of more than 63 bytes, a zero byte
+            raise OSError(f"no name: {error}") from error
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     async def texts(self, name: str) -> list[str]:
@@ -72,7 +78,7 @@ class Resolver:
             return [address]
         try:
             async with asyncio.timeout(self._config.dns_timeout * 2):
-                found = await self._resolve(address, self._config.dns_depth)
+                found = await self._resolve(address, self._config.dns_depth, [])
         except TimeoutError as error:
             raise DialError(address, [], "the name took too long to resolve") from error
         except OSError as error:
@@ -81,24 +87,33 @@ class Resolver:
             raise DialError(address, [], "the name leads to no usable address")
         return found
 
-    async def _resolve(self, address: Multiaddr, depth: int) -> list[Multiaddr]:
-        """Resolve the first component and, behind a dnsaddr, what it leads to."""
+    async def _resolve(self, address: Multiaddr, depth: int, asked: list[str]) -> list[Multiaddr]:
+        """Resolve the first component and, behind a dnsaddr, what it leads to; note in ``asked`` what was looked up."""
         if not _begins_with_name(address):
             return [address]
         code, value = components(address)[0]
         name = value.decode("utf-8", "replace")
+        if len(asked) >= _MAX_LOOKUPS:
+            return []
+        asked.append(name)
         if code != _DNSADDR:
             hosts = await self._names.addresses(name, _FAMILIES[code])
             rest = str(address).split("/", 3)[3:]
             prefixes = [f"/ip6/{host}" if ":" in host else f"/ip4/{host}" for host in hosts[:_MAX_RESULTS]]
-            return [parse("/".join([prefix, *rest])) for prefix in prefixes]
+            return _parsed("/".join([prefix, *rest]) for prefix in prefixes)
         if depth == 0:
             return []
         found: list[Multiaddr] = []
+        failure: OSError | None = None
         for entry in _entries(await self._names.texts("_dnsaddr." + name), address):
-            found += await self._resolve(entry, depth - 1)
+            try:
+                found += await self._resolve(entry, depth - 1, asked)
+            except OSError as error:  # one record that leads nowhere does not spoil the others
+                failure = error
             if len(found) >= _MAX_RESULTS:
                 break
+        if failure is not None and not found:
+            raise failure
         return found[:_MAX_RESULTS]
 
 
@@ -107,17 +122,19 @@ def _begins_with_name(address: Multiaddr) -> bool:
     return address.to_bytes()[:1] in _NAME_CODES
 
 
+def _parsed(texts: Iterable[str]) -> list[Multiaddr]:
+    """Return the addresses among ``texts``; what is none, as a link-local one with its scope, is left out."""
+    addresses: list[Multiaddr] = []
+    for text in texts:
+        try:
+            addresses.append(parse(text))
+        except DecodeError:
+            continue
+    return addresses
+
+
 def _entries(texts: Iterable[str], asked: Multiaddr) -> list[Multiaddr]:
     """Return the addresses in TXT records, only those of the peer that was asked for, if one was."""
     wanted = peer_id_of(asked)
-    entries: list[Multiaddr] = []
-    for text in texts:
-        if not text.startswith(_DNSADDR_PREFIX):
-            continue
-        try:
-            entry = parse(text[len(_DNSADDR_PREFIX) :])
-        except DecodeError:
-            continue
-        if wanted is None or peer_id_of(entry) == wanted:
-            entries.append(entry)
-    return entries[:_MAX_RESULTS]
+    found = _parsed(text.removeprefix(_DNSADDR_PREFIX) for text in texts if text.startswith(_DNSADDR_PREFIX))
+    return [entry for entry in found if wanted is None or peer_id_of(entry) == wanted][:_MAX_RESULTS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -42,9 +43,9 @@ def byte_by_byte(data: bytes) -> Iterator[bytes]:
         yield bytes((value,))
 
 
-def connection(*, initiator: bool, protocols: Sequence[str] = (ECHO, OTHER), **limits: object) -> Connection:
+def connection(*, initiator: bool, protocols: Sequence[str] = (ECHO, OTHER), **limits: Any) -> Connection:
     """A connection with a configuration of its own; its peer is for the test to play."""
-    config = ConnectionConfig(**limits)  # type: ignore[arg-type]
+    config = ConnectionConfig(**limits)
     return Connection(make_endpoint(1, protocols, config=config), initiator=initiator)
 
 

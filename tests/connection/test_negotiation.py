@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,13 +43,13 @@ from tests.yamux.driving import Frame, check, data, update, woken
 UNKNOWN = "/unknown/1.0.0"
 
 
-def asked(protocol: str = ECHO, **limits: object) -> tuple[Connection, BarePeer, Session]:
+def asked(protocol: str = ECHO, **limits: Any) -> tuple[Connection, BarePeer, Session]:
     """A responder with an open connection, and its peer."""
     server = connection(initiator=False, **limits)
     return server, peer_of(server), session_of(server)
 
 
-def asking(*protocols: str, **limits: object) -> tuple[Connection, BarePeer, Stream]:
+def asking(*protocols: str, **limits: Any) -> tuple[Connection, BarePeer, Stream]:
     """An initiator that has proposed ``protocols`` on a stream; the proposal was read."""
     client = connection(initiator=True, **limits)
     peer = peer_of(client)
@@ -315,7 +317,7 @@ def test_with_one_protocol_bytes_follow_at_once() -> None:
         Frame(DATA, SYN, 1, len(opening(ECHO)) + 11, opening(ECHO) + b"first bytes"),
         Frame(WINDOW_UPDATE, FIN, 1, 0),
     ]
-    assert stream.protocol is None, "it was not agreed on yet"
+    assert repr(stream) == "<Stream 1 None write-closed>", "no protocol was agreed on yet"
     peer.send(data(1, opening(ECHO) + b"answer", ACK))
     assert (stream.protocol, take(stream)) == (ECHO, b"answer")
     assert client.pending == {}
@@ -409,7 +411,7 @@ def test_a_peer_that_does_not_answer_costs_the_stream_in_time() -> None:
     client.handle_timeout(9.9)
     peer.now = 9.9
     peer.send(data(1, HEADER, ACK))
-    assert stream.failure is None
+    assert stream.state is StreamState.OPEN
     client.handle_timeout(10.0)
     assert isinstance(stream.failure, DeadlineExceeded)
     assert isinstance(stream.failure, TimeoutError)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import resource
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -211,7 +209,7 @@ def limits_of(host: BaseHost) -> dict[str, Usage]:
 
 def descriptors() -> int:
     """How many file descriptors are open; 0 where the system does not say."""
-    return len(os.listdir(DESCRIPTORS)) if DESCRIPTORS.is_dir() else 0
+    return len(list(DESCRIPTORS.iterdir())) if DESCRIPTORS.is_dir() else 0
 
 
 class Growth:
@@ -226,8 +224,3 @@ class Growth:
     def mebibytes(self) -> float:
         """Now."""
         return (self._process.memory_info().rss - self._start) / 2**20
-
-
-def peak_mebibytes() -> float:
-    """The most memory the process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

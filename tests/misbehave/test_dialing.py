@@ -31,7 +31,7 @@ from tests.misbehave.attacker import PATIENCE, Attacker, frame, proposal
 
 pytestmark = pytest.mark.misbehave
 
-HASTY = settings(upgrade_timeout=0.2)
+HASTY = settings(upgrade_timeout=0.4)
 NOISE = proposal("/noise")
 Act = Callable[[Attacker], Awaitable[object]]
 
@@ -43,6 +43,7 @@ class Trap:
         self.act = act
         self.key = PrivateKey.generate()
         self.attackers: list[Attacker] = []
+        self.accepted = asyncio.Event()
         self.sock = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.sock.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,6 +68,7 @@ class Trap:
             attacker = Attacker(sock, initiator=False)
             attacker.identity = NoiseIdentity(self.key, attacker.identity.muxers)
             self.attackers.append(attacker)
+            self.accepted.set()
             self._spawn(self._run(attacker))
 
     async def _run(self, attacker: Attacker) -> None:
@@ -136,7 +138,7 @@ async def test_a_listener_that_falls_silent(act: Act) -> None:
     async with arena(HASTY) as victim, trap(act) as listener:
         error = await failure(victim, listener.full_address)
         assert isinstance(error, DeadlineExceeded)
-        assert str(error) == f"the upgrade did not end within 0.2 s (in {SILENCES[act]})"
+        assert str(error) == f"the upgrade did not end within 0.4 s (in {SILENCES[act]})"
         await listener.attackers[0].read_to_end()
 
 
@@ -268,8 +270,7 @@ async def test_callers_that_join_a_dial_and_are_cancelled() -> None:
     async with arena() as victim, trap(header_only) as listener:
         callers = [asyncio.ensure_future(victim.host.connect(listener.full_address)) for _ in range(20)]
         async with asyncio.timeout(PATIENCE):
-            while not listener.attackers:
-                await asyncio.sleep(0)
+            await listener.accepted.wait()
             assert await listener.attackers[0].read(20) == HEADER
         for caller in callers:
             caller.cancel()

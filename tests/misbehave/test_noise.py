@@ -314,7 +314,7 @@ async def test_one_byte_a_noise_frame_and_one_byte_a_segment() -> None:
 
 @pytest.mark.req("GEN-03", "YMX-18")
 async def test_a_frame_whose_end_never_comes() -> None:
-    async with arena(settings(yamux={"ping_interval": 0.1, "ping_timeout": 0.1})) as victim:
+    async with arena(settings(yamux={"ping_interval": 0.2, "ping_timeout": 0.3})) as victim:
         attacker = await victim.upgraded()
         connection = victim.connection(attacker)
         await attacker.send(b"\xff\xff" + bytes(65_000))

@@ -90,7 +90,7 @@ async def test_a_peer_that_never_reads_loses_the_connection() -> None:
 async def test_a_peer_that_reads_slowly_keeps_the_connection() -> None:
     """In ``write_timeout`` some bytes are taken each time, though never so many that writing could go on."""
     giver = Giver()
-    async with arena(settings(shell={"write_timeout": 0.2}), prepare=giver.register) as victim:
+    async with arena(settings(shell={"write_timeout": 0.4}), prepare=giver.register) as victim:
         for listener in victim.host._servers[0].sockets:  # connections inherit it: the kernel must not hide the stall
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         attacker = await victim.upgraded(receive_buffer=4096)
@@ -98,7 +98,7 @@ async def test_a_peer_that_reads_slowly_keeps_the_connection() -> None:
         stream_id = await attacker.open_stream(GIVE)
         await attacker.send_frames(frame(WINDOW_UPDATE, 0, stream_id, 1 << 30))
         ending = asyncio.ensure_future(connection.wait_closed())
-        for _ in range(12):
+        for _ in range(16):
             await attacker.read(6000)
             await asyncio.wait([ending], timeout=0.05)
         assert not ending.done(), connection.close_reason
@@ -161,7 +161,7 @@ async def test_a_closed_stream_that_the_peer_never_ends() -> None:
 
 @pytest.mark.req("YMX-18", "GEN-03")
 async def test_a_peer_that_falls_silent_is_noticed() -> None:
-    async with arena(settings(yamux={"ping_interval": 0.1, "ping_timeout": 0.1})) as victim:
+    async with arena(settings(yamux={"ping_interval": 0.2, "ping_timeout": 0.3})) as victim:
         attacker = await victim.upgraded()
         reason = await victim.end_of(victim.connection(attacker))
         assert isinstance(reason, YamuxError)

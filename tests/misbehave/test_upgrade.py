@@ -16,7 +16,7 @@ from tests.misbehave.attacker import PATIENCE, Attacker, leave_by_fin, leave_by_
 
 pytestmark = pytest.mark.misbehave
 
-HASTY = settings(upgrade_timeout=0.2)
+HASTY = settings(upgrade_timeout=0.4)
 NOISE = proposal("/noise")
 
 
@@ -78,7 +78,7 @@ async def test_silence_ends_with_the_upgrade_deadline(step) -> None:
         await attacker.read_to_end()
         connection = await victim.next_end()
     assert isinstance(connection.close_reason, DeadlineExceeded)
-    assert str(connection.close_reason) == f"the upgrade did not end within 0.2 s (in {STEPS[step]})"
+    assert str(connection.close_reason) == f"the upgrade did not end within 0.4 s (in {STEPS[step]})"
     assert not connection.streams
 
 

@@ -1,0 +1,172 @@
+"""Noise: handshakes with a stranger and with a liar who has the keys, and transport frames under attack."""
+
+from __future__ import annotations
+
+from fuzz.checks import require
+from fuzz.source import Source, cut
+from p2pstack.crypto import x25519
+from p2pstack.errors import HandshakeError, NoiseError
+from p2pstack.identity.keys import PrivateKey
+from p2pstack.noise import FramedHandshake, Handshake, NoiseIdentity, Transport, VerifyCache
+from p2pstack.noise.transport import CipherState
+
+__all__ = ["run_initiator", "run_responder", "run_transport"]
+
+_YAMUX = ("/yamux/1.0.0",)
+_ALICE = NoiseIdentity(PrivateKey.from_seed(b"\x01" * 32), _YAMUX, b"\x11" * 32)
+_BOB = NoiseIdentity(PrivateKey.from_seed(b"\x02" * 32), _YAMUX, b"\x22" * 32)
+_LIAR = NoiseIdentity(_BOB.key, _YAMUX, b"\x22" * 32)
+_ALICE_EPHEMERAL = (b"\x33" * 32, x25519.public_key(b"\x33" * 32))
+_BOB_EPHEMERAL = (b"\x44" * 32, x25519.public_key(b"\x44" * 32))
+
+_RAW, _FORGED, _TAMPERED, _EXPECTED = 1, 2, 4, 8
+"""Bits of the first byte: bytes of anybody; a payload of one's own; changed bytes; only Bob is wanted."""
+
+
+class _Machine:
+    """Our side, and what a shell does for it: it keeps the bytes that are not taken yet."""
+
+    def __init__(self, *, initiator: bool, mode: int) -> None:
+        self.framed = FramedHandshake(
+            Handshake(
+                initiator=initiator,
+                local=_ALICE,
+                expected_peer=_BOB.peer_id if mode & _EXPECTED else None,
+                ephemeral=_ALICE_EPHEMERAL,
+                verified=VerifyCache(),
+            )
+        )
+        self.kept = b""
+        self.failed: HandshakeError | None = None
+
+    def feed(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            if self.failed is not None or self.framed.complete:
+                return
+            view = memoryview(self.kept + piece)
+            try:
+                taken = self.framed.receive_frames(view, 0, len(view))
+            except HandshakeError as error:
+                self.failed = error
+                require(not self.framed.complete, "a failed handshake is complete")
+                return
+            self.kept = bytes(view[taken:])
+            require(self.framed.complete or len(self.kept) < 65_537, "a whole frame is held back")
+
+    def said(self) -> bytes:
+        return b"".join(self.framed.data_to_send())
+
+
+def run_initiator(data: bytes) -> None:
+    """Our handshake begins, and ``data`` decides what answers."""
+    _run(data, initiator=True)
+
+
+def run_responder(data: bytes) -> None:
+    """``data`` decides who begins a handshake with us."""
+    _run(data, initiator=False)
+
+
+def _run(data: bytes, *, initiator: bool) -> None:
+    source = Source(data)
+    mode = source.byte()
+    if mode & _RAW:
+        sizes = source.cuts()
+        body = source.rest()
+        outcomes = []
+        for pieces in (cut(body, sizes), [body]):
+            machine = _Machine(initiator=initiator, mode=mode)
+            machine.feed(pieces)
+            failure = machine.failed.requirement if machine.failed is not None else None
+            outcomes.append((failure, machine.framed.complete, machine.said()))
+        require(outcomes[0] == outcomes[1], "the outcome depends on the cut")
+        return
+    _with_a_liar(source, mode, initiator=initiator)
+
+
+def _with_a_liar(source: Source, mode: int, *, initiator: bool) -> None:
+    """Go through a handshake with a peer that does all as it should but for what ``mode`` says."""
+    sizes = source.cuts()
+    at, change = (source.byte() << 8 | source.byte(), source.byte()) if mode & _TAMPERED else (0, 0)
+    _LIAR.payload = source.rest() if mode & _FORGED else _BOB.payload
+    machine = _Machine(initiator=initiator, mode=mode)
+    peer = FramedHandshake(
+        Handshake(initiator=not initiator, local=_LIAR, expected_peer=None, ephemeral=_BOB_EPHEMERAL)
+    )
+    passed = 0
+    tampered = False
+    for _ in range(3):
+        sent = bytearray(b"".join(peer.data_to_send()))
+        if change and passed <= at < passed + len(sent):
+            sent[at - passed] ^= change
+            tampered = True
+        passed += len(sent)
+        machine.feed(cut(bytes(sent), sizes))
+        answer = machine.said()
+        try:
+            peer.receive_frames(memoryview(answer), 0, len(answer))
+        except HandshakeError:
+            require(tampered, "an honest peer could not read what we said")
+            break
+    framed = machine.framed
+    if framed.complete:
+        require(not tampered, "a handshake was tampered with, and is complete")
+        require(framed.handshake.remote.static_key == _LIAR.static_public, "the peer's key is another")
+        framed.transport()
+        if mode & _EXPECTED:
+            require(framed.handshake.remote.peer_id == _BOB.peer_id, "another peer was expected")
+    elif not tampered:
+        require(mode & _FORGED, f"an honest handshake does not end well: {machine.failed}")
+
+
+def run_transport(data: bytes) -> None:
+    """Whatever is done to frames, what comes out is what went in, up to the first change."""
+    source = Source(data)
+    sender = Transport(CipherState(b"\x01" * 32), CipherState(b"\x02" * 32))
+    receiver = Transport(CipherState(b"\x02" * 32), CipherState(b"\x01" * 32))
+    sizes = source.cuts()
+    wire = bytearray()
+    sent: list[bytes] = []
+    honest = True
+    while source and len(wire) < 200_000:
+        operation = source.below(8)
+        frame = bytearray(sender.seal(source.take(source.byte()) or bytes(min(source.size(), 65_519))))
+        if operation == 0:
+            at, change = source.byte() << 8 | source.byte(), source.byte()
+            frame[at % len(frame)] ^= change
+            honest = honest and not change
+        elif operation == 1:
+            del frame[source.size() :]
+            honest = False
+        elif operation == 2:
+            frame += source.take(source.byte())
+            honest = False
+        if honest:
+            sent.append(bytes(frame))
+        wire += frame
+    _receive(receiver, cut(bytes(wire), sizes), sent, honest=honest)
+
+
+def _receive(receiver: Transport, pieces: list[bytes], sent: list[bytes], *, honest: bool) -> None:
+    """Open what arrives in ``pieces``; ``sent`` are the frames up to the first that was changed."""
+    reference = Transport(CipherState(b"\x02" * 32), CipherState(b"\x01" * 32))
+    expected: list[bytes] = []
+    for frame in sent:
+        reference.open_frames(memoryview(frame), 0, len(frame), expected.append)
+    delivered: list[bytes] = []
+    kept = b""
+    failed = False
+    for piece in pieces:
+        view = memoryview(b"#" + kept + piece + b"#")
+        try:
+            taken = receiver.open_frames(view, 1, len(view) - 1, delivered.append)
+        except NoiseError:
+            failed = True
+            break
+        kept = bytes(view[taken:-1])
+        require(len(kept) < 65_537, "a whole frame is held back")
+    require(not (failed and honest), "an honest frame was refused")
+    require(delivered[: len(expected)] == expected, "what was sent before the change did not arrive")
+    # A frame that was cut or made longer may still be whole, with bytes of the next one; never is its text accepted
+    # unless it is the one that was sent.
+    require(not honest or (delivered == expected and not kept), "honest frames did not all arrive")
