@@ -91,7 +91,7 @@ async def test_a_byte_now_and_then_gains_no_time() -> None:
         while not end.done():
             await attacker.flood([NOISE[sent : sent + 1]])
             sent += 1
-            await asyncio.wait([end], timeout=0.01)
+            await asyncio.wait([end], timeout=0.03)
         assert isinstance((await victim.next_end()).close_reason, DeadlineExceeded)
     assert 2 <= sent < len(NOISE)
 

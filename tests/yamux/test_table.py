@@ -205,6 +205,16 @@ def test_a_fin_in_time_ends_the_wait() -> None:
     assert session.streams == {}
 
 
+def test_a_fin_ends_the_wait_of_a_stream_that_goes_on_writing() -> None:
+    session = server()
+    stream = inbound(session)
+    stream.close_read()
+    session.receive_data(update(1, 0, FIN), 1.0)
+    assert session.next_expiry() is None
+    stream.write(b"more")
+    assert sent(session)[0].body == b"more"
+
+
 def test_a_closed_stream_that_still_gets_bytes_out_is_not_reset() -> None:
     session = server(close_timeout=10.0)
     stream = inbound(session)
