@@ -10,7 +10,16 @@ from time import monotonic
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
 from p2pstack.aio.tcp import dial_tcp
-from p2pstack.errors import DeadlineExceeded, DecodeError, DialError, GatedError, HostClosed, LocalError, P2PError
+from p2pstack.errors import (
+    DeadlineExceeded,
+    DecodeError,
+    DialError,
+    GatedError,
+    HostClosed,
+    LimitExceeded,
+    LocalError,
+    P2PError,
+)
 from p2pstack.host.backoff import Backoff
 from p2pstack.host.config import DialConfig
 from p2pstack.host.gate import ConnectionGate
@@ -171,9 +180,10 @@ class Dialer:
         return connection
 
     def _failed(self, peer: PeerId | None, address: Multiaddr, error: BaseException, attempts: list[Attempt]) -> None:
-        """Note a failed attempt."""
+        """Note a failed attempt, and leave the address alone for a while, unless it was a limit of our own."""
         attempts.append((str(address), error))
-        self._backoff.failed((peer, address), str(error) or type(error).__name__, monotonic())
+        if not isinstance(error, LimitExceeded):
+            self._backoff.failed((peer, address), str(error) or type(error).__name__, monotonic())
 
     async def _race(self, peer: PeerId | None, candidates: list[Multiaddr], attempts: list[Attempt]) -> Connection:
         """Start an attempt at each address, one after another, until one is through; end the others."""

