@@ -61,12 +61,12 @@ def check_session(session: Session, ever: Iterable[Stream]) -> None:
 def _check_stream(session: Session, stream: Stream) -> None:
     require(stream.unread == sum(map(len, stream.received)), f"{stream!r} counts {stream.unread} bytes as unread")
     require(stream.unsent_size == sum(map(len, stream.unsent)), f"{stream!r} counts {stream.unsent_size} as unsent")
-    require(0 <= stream.send_window <= 0xFFFF_FFFF, f"{stream!r} has a send window of {stream.send_window}")
     if stream.id not in session.streams:
         over = stream.failure is not None or (stream.eof and stream.fin_sent)
         require(over, f"{stream!r} is forgotten while it is alive")
         return
     require(stream.failure is None, f"{stream!r} is dead and still has its place")
+    require(0 <= stream.send_window <= 0xFFFF_FFFF, f"{stream!r} has a send window of {stream.send_window}")
     require(not (stream.eof and stream.fin_sent), f"{stream!r} has ended and still has its place")
     coming = session._body_left if session._body_stream is stream else 0
     held = stream.receive_window + stream.unread + stream.consumed + coming

@@ -1,1 +1,30 @@
-"""The targets, a module a layer. Each is a function ``run(data)`` that raises when a rule is broken."""
+"""The targets by name. Each is a function of bytes that raises when something is wrong, and returns otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fuzz.targets import connections, identities, negotiations, secrecy, services, streams, wire
+
+__all__ = ["TARGETS", "Target"]
+
+Target = Callable[[bytes], None]
+
+TARGETS: dict[str, Target] = {
+    "uvarint": wire.uvarints,
+    "framing": wire.frames,
+    "multistream-initiator": negotiations.initiator,
+    "multistream-responder": negotiations.responder,
+    "noise-handshake": secrecy.handshake,
+    "noise-transport": secrecy.transport,
+    "yamux-session": streams.session,
+    "yamux-stream-pair": streams.stream_pair,
+    "connection-client": connections.client,
+    "connection-server": connections.server,
+    "peer-id": identities.peer_id,
+    "keys": identities.keys,
+    "multiaddr": identities.multiaddr,
+    "envelope": identities.envelope,
+    "peer-record": identities.peer_record,
+    "identify": services.identify,
+}

@@ -41,7 +41,7 @@ def run_keys(data: bytes) -> None:
     """A key is read back from what it is written as; checking a signature never raises."""
     source = Source(data)
     mode = source.byte()
-    signature = source.take(source.byte() & 0x7F)
+    signature = source.take((source.byte() << 8 | source.byte()) & 0x3FF)
     body = source.rest()
     try:
         if mode & 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["Connection"]
+
+logger = logging.getLogger("p2pstack.aio")
 
 _MESSAGES_A_FLUSH = 16
 """Messages of 64 KiB that are written before other connections and tasks of the loop get their turn."""
@@ -196,6 +199,7 @@ class Connection(StreamOpener):
         """The upgrade is over: tell whoever dialled and the owner."""
         self.opened_at = now
         self._alarm.at_latest(self.machine.next_timeout() or NEVER)
+        logger.debug("%s: open", self)
         refusal = self._runtime.owner.opened(self)
         if refusal is not None:
             self.machine.fail(refusal)
@@ -262,6 +266,7 @@ class Connection(StreamOpener):
 
     def _pause_reading(self, now: float) -> None:
         if not self.reading_paused and self._transport is not None:
+            logger.debug("%s: reading pauses", self)
             self.reading_paused = True
             self._paused_at = now
             self._transport.pause_reading()
@@ -303,6 +308,7 @@ class Connection(StreamOpener):
         self._alarm.cancel()
         if self._goodbye is not None:
             self._goodbye.cancel()
+        logger.debug("%s: ended: %s", self, self.machine.failure)
         self._deliver(now)
         self._runtime.owner.ended(self)
         self._settle_waiters()

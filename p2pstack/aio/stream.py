@@ -49,13 +49,14 @@ class Stream(PureStream):
     One task may read and one may write at a time. ``weight`` is its share when streams compete (1: normal).
     """
 
-    __slots__ = ("connection", "read_deadline", "reader", "timeout", "write_deadline", "writer")
+    __slots__ = ("connection", "drain_size", "read_deadline", "reader", "timeout", "write_deadline", "writer")
 
     def __init__(self, session: Session, stream_id: int, opening_flag: int) -> None:
         super().__init__(session, stream_id, opening_flag)
         self.reader: Waiter | None = None
         self.writer: Waiter | None = None
         self.read_deadline = self.write_deadline = 0.0
+        self.drain_size = 0
         self.connection: Connection = session.owner
         self.timeout = self.connection.stream_timeout
 
@@ -262,6 +263,7 @@ class Stream(PureStream):
             connection = self.connection
             waiter = self.writer = Waiter(connection.loop)
             self.hungry = True
+            self.drain_size = self.unsent_size
             self.write_deadline = 0.0 if self.timeout is None else connection.deadline_in(self.timeout)
             await waiter
         if self.failure is not None and not self.fin_sent:
@@ -328,8 +330,14 @@ class Stream(PureStream):
             writer.wake()
 
     def expire(self, now: float) -> float:
-        """End the waits that have taken too long; return when the next one will have."""
+        """End the waits that have taken too long; return when the next one will have.
+
+        A drain that got bytes out since its deadline was set has its time again.
+        """
         upcoming = NEVER
+        if self.unsent_size < self.drain_size and self.write_deadline and self.timeout is not None:
+            self.drain_size = self.unsent_size
+            self.write_deadline = max(self.write_deadline, now + self.timeout)
         for waiter, deadline in ((self.reader, self.read_deadline), (self.writer, self.write_deadline)):
             if waiter is None or waiter.done() or not deadline:
                 continue

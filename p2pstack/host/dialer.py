@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 
@@ -28,6 +29,8 @@ from p2pstack.identity.multiaddrs import Multiaddr, is_public, peer_id_of, tcp_e
 from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["Dialer"]
+
+logger = logging.getLogger("p2pstack.host")
 
 Attempt = tuple[str, BaseException]
 

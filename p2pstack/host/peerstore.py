@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from p2pstack.host.config import PeerstoreConfig
 from p2pstack.identity.multiaddrs import Multiaddr, peer_id_of, without_peer
@@ -116,6 +117,7 @@ class Peerstore:
             for address, when in entry.addresses.items():
                 if when != FOREVER:
                     entry.addresses[address] = min(when, until)
+        self._make_room()
 
     def forget(self, peer: PeerId) -> None:
         """Drop everything known of ``peer``."""
@@ -125,12 +127,16 @@ class Peerstore:
         """Return the entry of ``peer``, made if need be, as the one used last."""
         entry = self._peers.pop(peer, None) or PeerRecordEntry()
         self._peers[peer] = entry
-        if len(self._peers) > self.config.max_peers:
-            for candidate in self._peers:
-                if candidate not in self._pinned and candidate != peer:
-                    del self._peers[candidate]
-                    break
+        self._make_room(peer)
         return entry
+
+    def _make_room(self, spared: PeerId | None = None) -> None:
+        """Keep to ``max_peers``: those that were used longest ago go, but none that is connected."""
+        excess = len(self._peers) - self.config.max_peers
+        if excess > 0:
+            idle = (peer for peer in self._peers if peer not in self._pinned and peer != spared)
+            for peer in list(islice(idle, excess)):
+                del self._peers[peer]
 
     def _trim(self, entry: PeerRecordEntry) -> None:
         """Keep to ``max_addresses``: those that expire first go."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from p2pstack.aio.config import ShellConfig
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.waiter import Waiter
 from p2pstack.connection.config import ConnectionConfig
 from p2pstack.errors import (
     ConnectionClosed,
@@ -691,3 +692,16 @@ async def test_many_streams_at_once_do_not_mix() -> None:
     async with linked(server=server) as link:
         assert all(await asyncio.gather(*(ask(link, number) for number in range(50))))
         await until(lambda: not link.outbound.streams and not link.inbound.streams)
+
+
+async def test_a_drain_that_gets_bytes_out_has_its_time_again() -> None:
+    async with streaming() as (near, _):
+        near.timeout = 5.0
+        near.unsent_size = 90
+        near.drain_size = 100
+        near.writer = Waiter(near.connection.loop)
+        near.write_deadline = 10.0
+        assert near.expire(10.0) == 15.0
+        assert near.expire(15.0) == float("inf"), "nothing more got out"
+        assert near.writer.done()
+        near.unsent_size = 0

@@ -53,6 +53,13 @@ def test_an_address_is_kept_without_the_peer_in_it_and_once() -> None:
     assert peers.addresses(ALICE, 0.0) == [address(1)]
 
 
+@pytest.mark.req("TCP-04")
+def test_an_address_that_names_another_peer_is_not_kept() -> None:
+    peers = store()
+    peers.add_addresses(ALICE, [with_peer(address(1), BOB), address(2)], until=10.0)
+    assert peers.addresses(ALICE, 0.0) == [address(2)]
+
+
 def test_learning_an_address_again_never_shortens_its_life() -> None:
     peers = store()
     for until in (10.0, 30.0, 20.0):
