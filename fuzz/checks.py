@@ -53,7 +53,9 @@ def check_session(session: Session, ever: Iterable[Stream]) -> None:
     require(len(session._header) < HEADER_SIZE, "a whole header is held back")
     require(session.pongs <= session.config.max_pongs, "too many pings are answered")
     require(not (session.terminated and live), "streams outlive their session")
-    require(all(stream.id in live for stream in session._lingering), "a stream that is gone waits for its end")
+    require(
+        all(live.get(stream.id) is stream for stream in session._lingering), "a stream that is gone waits for its end"
+    )
     for stream in ever:
         _check_stream(session, stream)
 
@@ -61,7 +63,7 @@ def check_session(session: Session, ever: Iterable[Stream]) -> None:
 def _check_stream(session: Session, stream: Stream) -> None:
     require(stream.unread == sum(map(len, stream.received)), f"{stream!r} counts {stream.unread} bytes as unread")
     require(stream.unsent_size == sum(map(len, stream.unsent)), f"{stream!r} counts {stream.unsent_size} as unsent")
-    if stream.id not in session.streams:
+    if session.streams.get(stream.id) is not stream:
         over = stream.failure is not None or (stream.eof and stream.fin_sent)
         require(over, f"{stream!r} is forgotten while it is alive")
         return
@@ -99,7 +101,7 @@ def check_connection(connection: Connection, ever: Iterable[Stream]) -> None:
     require(connection.opened == (session is not None), "opened says what is not so")
     if session is not None:
         check_session(session, ever)
-        require(all(stream.id in session.streams for stream in connection.pending), "a dead stream negotiates")
+        require(all(session.streams.get(each.id) is each for each in connection.pending), "a dead stream negotiates")
         require(connection.failure is None or session.terminated, "a session outlives its connection")
 
 

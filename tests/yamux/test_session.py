@@ -258,7 +258,7 @@ def test_whoever_waits_for_the_window_is_woken_by_every_end(end: bytes | None) -
         session.receive_data(end, 0.0)
     assert woken(session) == [stream]
     assert stream.failure is not None
-    assert stream.unsent_size == 0
+    assert (stream.unsent, stream.unsent_size) == ([], 0)
     assert sent(session) == []
 
 
