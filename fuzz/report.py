@@ -34,15 +34,16 @@ class Result:
         line = f"{self.target:<22} {self.engine:<10} {self.executions:>9} runs {rate:>9.0f}/s"
         if self.failure is None:
             return f"{line}  ok"
-        again = f"python -m fuzz {self.target} --input {self.failure.data.hex() or "''"}"
-        return f"{line}  FAILED\n{self.failure.text}\ninput in hex: {self.failure.data.hex()}\nrepeat with:  {again}"
+        data = self.failure.data.hex()
+        again = f'python -m fuzz {self.target} --input "{data}"'
+        return f"{line}  FAILED\n{self.failure.text}\ninput in hex: {data}\nrepeat with:  {again}"
 
 
 def attempt(run: Callable[[bytes], None], data: bytes) -> Failure | None:
     """Run a target once; whatever it raises is a failure."""
     try:
         run(data)
-    except Exception:  # noqa: BLE001 - that is what fuzzing is for
+    except Exception:  # that is what fuzzing is for
         return Failure(data, traceback.format_exc())
     return None
 

@@ -1,192 +1,194 @@
-"""The inputs that fuzzing starts from, made of the vectors of tests/vectors/: ``python -m fuzz.seeds`` writes them.
+"""How the committed corpus was made: ``python -m fuzz.seeds`` writes it anew. Good inputs, and a few bad ones.
 
-They are stored so that the engines need nothing but files, and libFuzzer a folder. Other files in fuzz/corpus/ are
-inputs that once failed; they stay as they are.
+A leading byte 0 means "not cut" to :func:`fuzz.source.segments`, 0x81 with a 1 behind it "byte by byte".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from fuzz.registry import CORPUS
-from p2pstack.connection.config import NOISE_PROTOCOL
+from fuzz import corpus
 from p2pstack.connection.protocols import opening
-from p2pstack.identity.keys import KeyType
+from p2pstack.identity import multiaddrs
+from p2pstack.identity.envelope import Envelope
+from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.peer_record import PeerRecord
+from p2pstack.multistream.messages import HEADER, LS, NA, encode
+from p2pstack.services.identify_message import Announcement
+from p2pstack.wire import uvarint
+from p2pstack.wire.framing import encode_frame
+from p2pstack.yamux.frames import ACK, FIN, RST, SYN
 from tests.vectors import load
+from tests.yamux.driving import data, go_away, ping, update
 
-__all__ = ["seeds", "write"]
+__all__ = ["build", "main"]
 
-_WHOLE = b"\x00"
-"""No cuts (fuzz/source.py)."""
+KEY = PrivateKey.from_seed(b"\x05" * 32)
+ADDRESSES = (
+    "/ip4/192.0.2.7/tcp/4001",
+    "/ip6/2001:db8::1/tcp/4001",
+    "/dns4/example.org/tcp/443/tls/ws",
+    f"/ip4/192.0.2.7/udp/4001/quic-v1/p2p/{KEY.peer_id}/p2p-circuit",
+    "/ip6zone/eth0/ip6/fe80::1/tcp/1",
+)
+ECHO = opening("/echo/1.0.0")
 
-_CUT = b"\x03\x01\x02\x14"
-"""Three segments, and the rest."""
+
+def _whole(payload: bytes) -> bytes:
+    return b"\x00" + payload
 
 
-def seeds() -> Iterator[tuple[str, str, bytes]]:
-    """Yield target, name and input of each seed."""
-    makers = {
-        "uvarint": _uvarint(),
-        "framing": _framing(),
-        "multistream-initiator": _multistream("listener"),
-        "multistream-responder": _multistream("dialer"),
-        "noise-handshake-initiator": _handshake("2"),
-        "noise-handshake-responder": _handshake("1"),
-        "noise-transport": _transport(),
-        "yamux-session": _session(),
-        "yamux-pair": _pair(),
-        "connection-client": _connection(),
-        "connection-server": _connection(),
-        "peer-id": _peer_id(),
-        "keys": _keys(),
-        "multiaddr": _multiaddr(),
-        "envelope": _envelope(),
-        "peer-record": _peer_record(),
-        "identify": _identify(),
+def _single(payload: bytes) -> bytes:
+    return b"\x81\x01" + payload
+
+
+def _uncut(payloads: Sequence[bytes]) -> bytes:
+    """Cut between these payloads, which are at most 15 and of 1 to 256 bytes each."""
+    return bytes((len(payloads), *(len(payload) % 256 for payload in payloads))) + b"".join(payloads)
+
+
+def build() -> dict[str, list[bytes]]:
+    """Return the inputs of each target."""
+    return {**_wire(), **_negotiations(), **_secrecy(), **_streams(), **_connections(), **_identities()}
+
+
+def _wire() -> dict[str, list[bytes]]:
+    values = (0, 1, 127, 128, 300, 2**31, 2**63 - 1)
+    varints = [b"\x08\x00" + uvarint.encode(value) for value in values]
+    frames = b"".join(encode_frame(bytes(size)) for size in (0, 1, 100, 127))
+    return {
+        "uvarint": [*varints, b"\x08\x00\x81\x00", b"\x08\x02\x00\x00" + b"\xff" * 9, b"\x01\x00\x80"],
+        "framing": [b"\x03" + _whole(frames), b"\x03" + _single(frames), b"\x05" + _whole(encode_frame(bytes(300)))],
     }
-    for target, inputs in makers.items():
-        for number, data in enumerate(dict.fromkeys(inputs)):
-            yield target, f"seed-{number:02}.bin", data
 
 
-def write() -> None:
-    """Write all seeds into fuzz/corpus/, in place of those that lie there."""
-    for path in CORPUS.glob("*/seed-*.bin"):
-        path.unlink()
-    for target, name, data in seeds():
-        folder = CORPUS / target
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+def _negotiations() -> dict[str, list[bytes]]:
+    answers = (HEADER + encode("/echo/1.0.0") + b"rest", HEADER + NA + encode("/a"), HEADER + NA * 3)
+    asked = (HEADER + encode("/a") + b"rest", HEADER + encode("/unknown") + LS + encode("/echo/1.0.0"), HEADER * 2)
+    return {
+        "multistream-initiator": [b"\x00" + cut(answer) for answer in answers for cut in (_whole, _single)]
+        + [b"\x01" + _whole(answers[0]), b"\x01" + _whole(HEADER + NA)],
+        "multistream-responder": [cut(proposals) for proposals in asked for cut in (_whole, _single)],
+    }
 
 
-def _uvarint() -> Iterator[bytes]:
-    vectors = load("uvarint")
-    for case in [*vectors["encode"][::3], *vectors["decode"]]:
-        yield b"\x00\x08" + bytes.fromhex(case["hex"])
+def _secrecy() -> dict[str, list[bytes]]:
+    first = bytes.fromhex(load("noise")["with_stream_muxers"]["frame_1"])
+    payload = b"\x01\x00\x00"  # a good payload, nothing put into it
+    return {
+        "noise-handshake": [
+            b"\x00" + _whole(first),
+            b"\x00" + _whole(b"\x00\x20" + bytes(32)),
+            b"\x01" + _single(b"\x00\x60" + bytes(96)),
+            *(mode + payload for mode in (b"\x02", b"\x03")),
+            b"\x02\x01\x00\x26\x22\x02\x12\x00",
+            b"\x03",
+        ],
+        "noise-transport": [
+            b"\x04\x02hi\x01\xbf\x00\x00",
+            b"\x04\x02hi\xc0\x00\x05",
+            b"\x05\xc0\x02\x00\x00",
+            b"\x05\xc0\x01\x01",
+        ],
+    }
 
 
-def _framing() -> Iterator[bytes]:
-    frames = [bytes.fromhex(message["frame"]) for message in load("services")["messages"][:3]]
-    yield b"\x05" + _WHOLE + frames[0]
-    yield b"\x04" + _CUT + b"".join(frames)
-    yield b"\x03" + _WHOLE + b"\x00" + b"\x81\x01" + bytes(129)
+def _streams() -> dict[str, list[bytes]]:
+    opened = [update(1, 0, SYN), data(1, b"hello"), data(3, b"body", SYN | FIN), data(5, bytes(200), SYN)]
+    ended = [update(1, 0, FIN), update(3, 0x1001, RST), data(5, b"late", FIN), data(5, b"later"), go_away(0)]
+    answers = [ping(1), ping(9, ACK), update(2, 0, ACK), data(4, b"x", ACK | FIN), update(2, 2**32 - 1)]
+    talk = [(0, 0, 0), (0, 0, 0), (20, 0, 200), (16, 0, 90), (6, 0, 2), (12, 2, 0), (1, 0, 0), (17, 0, 50), (7, 0, 1)]
+    talk += [(13, 0, 40), (25, 0, 0), (22, 1, 0), (26, 0, 0), (28, 1, 0), (4, 0, 2), (14, 2, 0), (31, 0, 5), (2, 0, 2)]
+    return {
+        "yamux-session": [
+            b"\x00" + _whole(b"".join(opened + ended)),
+            b"\x00" + _single(b"".join(opened[:3])),
+            b"\x00" + _uncut(opened + ended),
+            b"\x00" + _whole(b"".join(answers)),
+            b"\x01" + _whole(update(2, 0, SYN) + data(2, bytes(1200)) + data(2)),
+            b"\x00" + _whole(data(1, b"x", SYN)[:11]),
+            b"\x00" + _whole(bytes((1,)) + data(1)),
+        ],
+        "yamux-stream-pair": [
+            b"\x00" + bytes(value for step in talk for value in step),
+            b"\x01" + bytes(value for step in reversed(talk) for value in step),
+        ],
+    }
 
 
-def _multistream(speaker: str) -> Iterator[bytes]:
-    """What one side says in the exchanges of go and rust; the other one is under test."""
-    exchanges = load("multistream")["exchanges"] + load("multistream_rust")["exchanges"]
-    for mode, exchange in enumerate(exchanges):
-        said = b"".join(bytes.fromhex(write["hex"]) for write in exchange["writes"] if write["from"] == speaker)
-        if len(said) < 400:
-            yield bytes((mode % 8,)) + (_CUT if mode % 2 else _WHOLE) + bytes((mode >> 1 & 1,)) + said
-    if speaker == "listener":
-        yield b"\x02" + _WHOLE + b"\x00" + bytes.fromhex(load("multistream")["rust_ls_answer"]["hex"])
+def _connections() -> dict[str, list[bytes]]:
+    frames = [data(1, ECHO + b"hi", SYN), data(3, HEADER + NA, SYN), update(1, 0, FIN), ping(1)]
+    answers = [data(1, ECHO + b"hi", ACK), data(3, HEADER + NA, ACK), data(3, encode("/echo/1.0.0"), FIN), ping(1)]
+    noise, yamux = opening("/noise"), opening("/yamux/1.0.0")
+    common = [b"\x00" + _whole(noise), b"\x00" + _whole(b"GET / HTTP/1.1\r\n"), b"\x03" + _whole(yamux + ping(1))]
+    return {
+        "connection-client": [
+            *common,
+            b"\x01" + _whole(b"\x00\x60" + bytes(96)),
+            b"\x05" + _uncut(answers),
+            b"\x05" + _whole(b"".join(answers)),
+        ],
+        "connection-server": [
+            *common,
+            b"\x01" + _whole(b"\x00\x20" + b"\x09" + bytes(31)),
+            b"\x04" + _whole(b"\x00\x10" + bytes(16)),
+            b"\x05" + _uncut(frames),
+            b"\x05" + _single(frames[0]),
+        ],
+    }
 
 
-def _handshake(message: str) -> Iterator[bytes]:
-    vectors = load("noise")["with_stream_muxers"]
-    yield b"\x01" + _CUT + bytes.fromhex(vectors[f"frame_{message}"])
-    yield b"\x00" + _CUT
-    yield b"\x08" + _WHOLE
-    yield b"\x04" + _WHOLE + b"\x00\x30\x01"
-    for section in ("with_stream_muxers", "without_extensions"):
-        yield b"\x02" + _WHOLE + bytes.fromhex(load("noise")[section]["payload_2"])
+def _identities() -> dict[str, list[bytes]]:
+    keys = load("keys")["spec_pairs"]
+    good = [b"\x00" + bytes.fromhex(key["public_protobuf"]) for key in keys]
+    # Not the RSA one: checking it takes 180 ms, and no peer sends private keys.
+    good += [b"\x01" + bytes.fromhex(key["private_protobuf"]) for key in keys if key["type"] != "rsa"]
+    addresses = [multiaddrs.parse(text) for text in ADDRESSES]
+    record = PeerRecord(KEY.peer_id, 7, tuple(addresses[:2])).seal(KEY)
+    announced = Announcement(
+        public_key=KEY.public_key.to_protobuf(),
+        addresses=addresses[:3],
+        protocols=["/echo/1.0.0", "/ipfs/id/1.0.0"],
+        agent="agent",
+        protocol_version="1",
+        record=record.to_bytes(),
+    ).frames(addresses[0])
+    envelope = Envelope.seal(KEY, "domain", b"type", b"payload").to_bytes()
+    return {
+        "peer-id": [
+            KEY.peer_id.to_bytes(),
+            str(KEY.peer_id).encode(),
+            KEY.peer_id.to_cid().encode(),
+            b"\x12\x20" + bytes(32),
+        ],
+        "keys": [
+            *good,
+            b"\x00\x08\x00\x12\x00",
+        ],
+        "multiaddr": [
+            *(b"\x00" + address.to_bytes() for address in addresses),
+            *(b"\x01" + text.encode() for text in ADDRESSES),
+        ],
+        "envelope": [b"\x00" + envelope, b"\x01\x00\x00\x0a", b"\x01\x00\x2b\x00"],
+        "peer-record": [b"\x00" + record.to_bytes(), b"\x01" + record.payload],
+        "identify": [
+            b"\x02" + _whole(announced),
+            b"\x00" + _single(announced[:60]),
+            b"\x02" + _whole(encode_frame(b"")),
+        ],
+    }
 
 
-def _transport() -> Iterator[bytes]:
-    yield _CUT + b"\x07\x05hello" + b"\x07\x00\x00" + b"\x07\x05world"
-    yield _WHOLE + b"\x07\x05hello" + b"\x00\x05world\x00\x03\x80"
-    yield _WHOLE + b"\x07\x00\x8d" + b"\x01\x05hello\x0c" + b"\x07\x01x"
-    yield b"\xff\x07\x05hello\x02\x01x\x03abc"
-
-
-def _session() -> Iterator[bytes]:
-    yamux, rust = load("yamux"), load("yamux_rust")
-    for section in ("start", "echo_exchange", "reset_with_code"):
-        for mode, speaker in ((1, "dialer"), (3, "listener")):
-            said = b"".join(bytes.fromhex(w["hex"]) for w in yamux[section]["writes"] if w["from"] == speaker)
-            if said:
-                yield bytes((mode,)) + _CUT + said[:600]
-    for section in ("echo_exchange", "listener_drops_open_stream", "dialer_closes_connection"):
-        said = b"".join(bytes.fromhex(write["hex"]) for write in rust[section] if write["from"] == "dialer")
-        yield b"\x01" + _WHOLE + said[:600]
-    # Frames and uses of streams (fuzz/targets/yamux.py): SYN with data, a window update, a FIN; write, read, close.
-    yield b"\x00" + b"\x00\x00\x01\x01\x40\x00" + b"\x05\x00\x00\x20" + b"\x08" + b"\x00\x00\x04\x01\x05\x00"
-    yield b"\x06" + b"\x0b\x0b" + b"\x05\x00\x01\xff" + b"\x08" + b"\x00\x01\x02\x01\x20\x00" + b"\x09\xff" + b"\x0a"
-
-
-def _pair() -> Iterator[bytes]:
-    opened = b"\x01\x0b" + b"\x01\x05\x00\x00\x50" + b"\x01\x00" + b"\x00\x03\xff"
-    yield b"\x00" + opened + b"\x00\x05\x00\x00\x30" + b"\x00\x00" + b"\x01\x03\xff" + b"\x01\x05\x00\x09"
-    yield b"\x03" + opened * 3 + b"\x01\x05\x00\x05" + b"\x01\x05\x01\x07\x00\x07"
-    yield b"\x01" + opened + b"\x01\x0a\x01\x00\x00\x03\x0c\x00\x00\x00\x09\x1f" + b"\x01\x05\x00\x00\xff" * 3
-    yield b"\x00" + opened + b"\x01\x05\x00\x08\x00" + b"\x00\x05\x00\x05" + b"\x01\x09\x1f"
-
-
-def _connection() -> Iterator[bytes]:
-    hello = opening(NOISE_PROTOCOL)
-    for section in ("with_stream_muxers", "without_extensions"):
-        for message in ("1", "2"):
-            yield b"\x01" + _CUT + hello + bytes.fromhex(load("noise")[section][f"frame_{message}"])
-    # Behind a handshake (fuzz/targets/connection.py): proposals on streams 1 and 2, an echo, openings and answers.
-    for mode in (b"\x00", b"\x04"):
-        for stream_id in (b"\x01", b"\x02"):
-            yield mode + b"\x05\x00\x01" + stream_id + _CUT + b"\x0a\x07\xff\x0b\x00\x0b\x02\x05\x00\x00" + stream_id
-    yield b"\x02" + b"\x05\x00\x00" + _CUT + b"\x05\x01\x01\x01\x01" + _WHOLE + b"\x0a\x08\x20"
-    yield b"\x06" + b"\x05\x03\x00" + _WHOLE + b"\x06\x05hello" + _WHOLE
-    yield b"\x00" + b"\x0b\x00" + b"\x07\xff" + b"\x05\x06\x02\x01" + _WHOLE + b"\x08\xff\x09\x00\x02"
-    yield b"\x04" + b"\x05\x03\x01\x01" + _WHOLE + b"\x05\x02\x01\x02" + _WHOLE + b"\x05\x04\x00\x01" + _WHOLE
-
-
-def _peer_id() -> Iterator[bytes]:
-    for case in load("keys")["seeds"][:2] + load("keys")["spec_pairs"]:
-        yield bytes.fromhex(case["peer_id_bytes"])
-        yield case["peer_id_text"].encode()
-        yield case["peer_id_cid"].encode()
-    for case in load("keys")["text_cases"]:
-        yield case["text"].encode()
-
-
-def _keys() -> Iterator[bytes]:
-    for pair in load("keys")["spec_pairs"]:
-        signature = bytes.fromhex(pair["signature"])
-        yield b"\x00" + len(signature).to_bytes(2, "big") + signature + bytes.fromhex(pair["public_protobuf"])
-        yield b"\x01\x00\x00" + bytes.fromhex(pair["private_protobuf"])
-        yield bytes((2 | KeyType[pair["type"].upper()] << 2, 0, 0)) + bytes.fromhex(pair["public_data"])
-    for case in load("keys")["decode_cases"]:
-        yield b"\x00\x00\x00" + bytes.fromhex(case["hex"])
-
-
-def _multiaddr() -> Iterator[bytes]:
-    for pair in load("multiaddr")["pairs"]:
-        yield bytes.fromhex(pair["hex"])
-        yield pair["text"].encode()
-    for case in load("multiaddr")["bad"]:
-        yield bytes.fromhex(case["hex"])
-
-
-def _envelopes() -> Iterable[bytes]:
-    sections = [section for section in load("envelope").values() if isinstance(section, dict)]
-    return [bytes.fromhex(section["envelope"]) for section in sections if "envelope" in section]
-
-
-def _envelope() -> Iterator[bytes]:
-    yield from _envelopes()
-
-
-def _peer_record() -> Iterator[bytes]:
-    for envelope in _envelopes():
-        yield b"\x00" + envelope
-    for section in ("peer_record", "legacy_peer_record_rust"):
-        yield b"\x01" + bytes.fromhex(load("envelope")[section]["payload"])
-
-
-def _identify() -> Iterator[bytes]:
-    frames = [bytes.fromhex(m["frame"]) for m in load("services")["messages"] if "/ipfs/id/" in m["protocol"]]
-    for mode, frame in enumerate(frames):
-        yield bytes((mode << 1,)) + (_CUT if mode % 2 else _WHOLE) + frame
-    yield b"\x02" + _CUT + b"".join(frames[:3])
+def main(folder: Path = corpus.FOLDER) -> int:
+    """Write the corpus."""
+    for target, inputs in build().items():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for number, content in enumerate(inputs):
+            (folder / target / f"{number:02}").write_bytes(content)
+    return 0
 
 
 if __name__ == "__main__":
-    write()
+    sys.exit(main())

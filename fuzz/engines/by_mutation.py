@@ -62,7 +62,7 @@ def fuzz(target: str, seconds: float, seed: int) -> Result:
     """Run mutations until the time is over or one fails."""
     run = TARGETS[target]
     start = time.perf_counter()
-    executions = 0
+    executions, elapsed = 0, 0.0
     for data in inputs(corpus.load(target), seed):
         executions += 1
         failure = attempt(run, data)

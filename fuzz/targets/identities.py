@@ -6,11 +6,14 @@ from fuzz.source import Source
 from p2pstack.errors import DecodeError
 from p2pstack.identity import multiaddrs
 from p2pstack.identity.envelope import Envelope
-from p2pstack.identity.keys import PrivateKey, PublicKey
+from p2pstack.identity.keys import KeyType, PrivateKey, PublicKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.identity.peer_record import DOMAIN, MAX_ADDRESSES, PAYLOAD_TYPE, PeerRecord
 
 _KEY = PrivateKey.from_seed(b"\x05" * 32)
+
+_PLAIN = {multiaddrs.IP4, multiaddrs.IP6, multiaddrs.TCP, multiaddrs.UDP, multiaddrs.P2P, multiaddrs.CIRCUIT}
+"""Protocols whose text can't be taken for anything else."""
 
 
 def peer_id(data: bytes) -> None:
@@ -40,6 +43,8 @@ def keys(data: bytes) -> None:
             secret = PrivateKey.from_protobuf(encoded)
         except DecodeError:
             return
+        if secret.type is KeyType.RSA:
+            return  # everything with it takes milliseconds, and reading it was the point
         again = PrivateKey.from_protobuf(secret.to_protobuf())
         assert again.public_key == secret.public_key
         assert secret.public_key.verify(b"message", secret.sign(b"message"))
@@ -64,11 +69,9 @@ def multiaddr(data: bytes) -> None:
     except DecodeError:
         return
     assert multiaddrs.parse(address.to_bytes()) == address
-    assert multiaddrs.parse(str(address)).to_bytes() == address.to_bytes()
+    _check_text(address)
     named = multiaddrs.peer_id_of(address)
-    without = multiaddrs.without_peer(address)
-    if without.to_bytes():
-        assert multiaddrs.peer_id_of(without) is None or named is not None
+    multiaddrs.without_peer(address)
     if named is None:
         assert multiaddrs.peer_id_of(multiaddrs.with_peer(address, _KEY.peer_id)) == _KEY.peer_id
     for ask in (multiaddrs.is_loopback, multiaddrs.is_private, multiaddrs.is_public, multiaddrs.tcp_endpoint):
@@ -78,24 +81,34 @@ def multiaddr(data: bytes) -> None:
             continue
 
 
+def _check_text(address: multiaddrs.Multiaddr) -> None:
+    """The text is read back, where it can be: a name may look like a protocol, a path or a zone hold a slash."""
+    codes = {code for code, _ in multiaddrs.components(address)}
+    try:
+        again = multiaddrs.parse(str(address))
+    except DecodeError:
+        assert codes - _PLAIN
+        return
+    assert again == address or codes & {multiaddrs.UNIX, multiaddrs.IP6ZONE}
+
+
 def envelope(data: bytes) -> None:
     """A seal holds for what was sealed, and for nothing that was changed."""
     source = Source(data)
-    forged = source.byte() % 2 == 1
-    if forged:
-        sealed = Envelope.seal(_KEY, "domain", b"type", data).to_bytes()
+    sealed = Envelope.seal(_KEY, "domain", b"type", data).to_bytes() if source.byte() % 2 else b""
+    if sealed:
         place, value = (source.byte() << 8 | source.byte()) % len(sealed), source.byte()
         changed = sealed[:place] + bytes((value,)) + sealed[place + 1 :]
     else:
-        sealed, changed = b"", data[1:]
+        changed = data[1:]
     try:
         found = Envelope.from_bytes(changed)
         found.verify("domain")
     except DecodeError:
-        assert changed != sealed
+        assert changed != sealed or not sealed
         return
     assert found.to_bytes() == changed
-    if forged:
+    if sealed:
         assert (found.public_key, found.payload_type, found.payload) == (_KEY.public_key, b"type", data)
 
 
@@ -110,7 +123,7 @@ def peer_record(data: bytes) -> None:
     assert record.peer_id == found.public_key.peer_id
     assert len(record.addresses) <= MAX_ADDRESSES
     for address in record.addresses:
-        assert multiaddrs.parse(str(address)) == address
+        assert multiaddrs.parse(address.to_bytes()) == address
     if sealed:
         assert record.peer_id == _KEY.peer_id
         again, _ = PeerRecord.open(record.seal(_KEY).to_bytes())

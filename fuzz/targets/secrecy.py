@@ -1,7 +1,11 @@
-"""The Noise handshake and what is sealed after it. Garbage dies at its first tag, so most inputs here are well sealed."""
+"""The Noise handshake and what is sealed after it.
+
+Garbage dies at its first tag, so most inputs here are well sealed, by a peer that seals what it likes.
+"""
 
 from __future__ import annotations
 
+from fuzz.expect import caught
 from fuzz.source import Source, segments
 from p2pstack.crypto.x25519 import public_key
 from p2pstack.errors import HandshakeError, NoiseError
@@ -45,8 +49,7 @@ def _raw(pieces: list[bytes], *, initiator: bool) -> None:
         view = memoryview(kept + piece)
         try:
             used = machine.receive_frames(view, 0, len(view))
-        except HandshakeError as error:
-            assert error.requirement.startswith("NOISE-")
+        except HandshakeError:
             break
         kept = bytes(view[used:])
         assert len(kept) < 65_537 + len(piece)
@@ -62,11 +65,8 @@ def _forged(payload: bytes, *, initiator: bool) -> None:
         payload = forger.payload[:place] + payload[3:] + forger.payload[place:]
     forger.payload = payload
     victim, other = _framed(initiator=initiator, local=ALICE), _framed(initiator=not initiator, local=forger)
-    try:
-        for sender, receiver in ((victim, other), (other, victim)) * 2:
-            sent = memoryview(b"".join(sender.data_to_send()))
-            assert receiver.receive_frames(sent, 0, len(sent)) == len(sent)
-    except HandshakeError as error:
+    error = caught(HandshakeError, _shake_hands, victim, other)
+    if error is not None:
         assert error.requirement.startswith(("NOISE-", "PEERID-", "GEN-"))
         assert not victim.complete
         return
@@ -75,6 +75,12 @@ def _forged(payload: bytes, *, initiator: bool) -> None:
     message = NoiseHandshakePayload.FromString(payload)
     assert remote.static_key == forger.static_public
     assert remote.public_key.verify(SIGNATURE_PREFIX + remote.static_key, message.identity_sig)
+
+
+def _shake_hands(one: FramedHandshake, other: FramedHandshake) -> None:
+    for sender, receiver in ((one, other), (other, one)) * 2:
+        sent = memoryview(b"".join(sender.data_to_send()))
+        assert receiver.receive_frames(sent, 0, len(sent)) == len(sent)
 
 
 def transport(data: bytes) -> None:
@@ -102,8 +108,7 @@ def transport(data: bytes) -> None:
         view = memoryview(kept + piece)
         try:
             kept = bytes(view[receiver.open_frames(view, 0, len(view), delivered.append) :])
-        except NoiseError as error:
-            assert error.requirement in ("NOISE-09", "NOISE-12")
+        except NoiseError:
             failed = True
             break
         assert len(kept) < 65_537

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fuzz.expect import caught
 from fuzz.source import Source, segments
 from p2pstack.errors import ProtocolViolation
 from p2pstack.identity import multiaddrs
@@ -25,14 +26,15 @@ def identify(data: bytes) -> None:
     scope = list(Scope)[Source(data).byte() % len(Scope)]
     reader = MessageReader()
     size = 0
-    try:
-        for piece in segments(data[1:]):
-            reader.receive_data(piece)
-            size += len(piece)
-        message = reader.receive_eof()
-    except ProtocolViolation as error:
-        assert error.requirement
+    for piece in segments(data[1:]):
+        size += len(piece)
+        error = caught(ProtocolViolation, reader.receive_data, piece)
+        if error is not None:
+            assert error.requirement
+            return
+    if caught(ProtocolViolation, reader.receive_eof) is not None:
         return
+    message = reader.receive_eof()
     assert reader.count <= MAX_MESSAGES
     assert message.ByteSize() <= min(size, MAX_MESSAGES * MAX_RECEIVED)
     told = interpret(message, _PEER, scope)
@@ -40,7 +42,7 @@ def identify(data: bytes) -> None:
     assert all(name.startswith("/") and name.isprintable() for name in told.protocols or ())
     assert len(told.addresses or ()) <= MAX_ADDRESSES
     for address in told.addresses or ():
-        assert multiaddrs.parse(str(address)) == address
+        assert multiaddrs.parse(address.to_bytes()) == address
         assert multiaddrs.peer_id_of(address) in (None, _PEER)
     for text in (told.agent, told.protocol_version):
         assert text is None or (len(text) <= MAX_TEXT and text.isprintable())

@@ -14,7 +14,7 @@ def uvarints(data: bytes) -> None:
     limit = source.byte() % 9 + 1
     offset = source.byte() % 4
     encoded = source.rest()
-    outcomes = set()
+    outcomes: set[object] = set()
     for form in (encoded, bytearray(encoded), memoryview(encoded)):
         try:
             value, end = uvarint.decode(form, offset, limit)

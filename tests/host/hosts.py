@@ -84,13 +84,6 @@ async def next_event(events: EventStream) -> Event:
     return await asyncio.wait_for(anext(events), 5)
 
 
-def queued(events: EventStream) -> list[Event]:
-    """What a listener has not taken yet."""
-    taken = list(events._queue)
-    events._queue.clear()
-    return taken
-
-
 @contextlib.asynccontextmanager
 async def nothing_left() -> AsyncIterator[None]:
     """Assert that the block leaves no task and no socket behind."""

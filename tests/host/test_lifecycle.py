@@ -15,8 +15,17 @@ import pytest
 from p2pstack.aio.config import ShellConfig
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import ConnectionClosed, DeadlineExceeded, DialError, HostClosed, LimitExceeded, StreamReset
+from p2pstack.errors import (
+    ConnectionClosed,
+    DeadlineExceeded,
+    DialError,
+    GatedError,
+    HostClosed,
+    LimitExceeded,
+    StreamReset,
+)
 from p2pstack.host.config import HostConfig, LimitsConfig
+from p2pstack.host.events import PeerConnected
 from p2pstack.identity.multiaddrs import parse
 from p2pstack.yamux.session import Session
 from tests.aio.shell import needs_ipv6, needs_proc, silent_listener, until
@@ -31,6 +40,7 @@ from tests.host.hosts import (
     key,
     listener,
     new_host,
+    next_event,
     nothing_left,
     used,
     with_limits,
@@ -177,6 +187,38 @@ async def test_closing_ends_handlers_whose_connection_is_gone_already() -> None:
             await until(lambda: used(one) == {})
             assert cleaned == []
         assert cleaned == ["up"]
+
+
+async def test_a_host_that_is_closing_takes_no_connection_any_more() -> None:
+    stopping, proceed = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def start(self) -> None:
+            pass
+
+        async def stop(self) -> None:
+            stopping.set()
+            await proceed.wait()
+
+    async with nothing_left(), listener() as one:
+        two = dialer()
+        two.services.append(Slow())
+        await two.start()
+        closing = asyncio.create_task(two.close())
+        await stopping.wait()
+        assert two._dialer is not None
+        with pytest.raises(DialError) as caught:
+            await two._dialer.dial(one.peer_id, one.addresses)
+        assert isinstance(caught.value.attempts[0][1], GatedError)
+        proceed.set()
+        await closing
+
+
+async def test_services_tell_events_of_their_own() -> None:
+    async with dialer() as one, one.events(PeerConnected) as events:
+        event = PeerConnected(peer=key(9).peer_id)
+        one.emit(event)
+        assert await next_event(events) is event
 
 
 # -- listening

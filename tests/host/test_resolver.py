@@ -127,6 +127,13 @@ async def test_one_record_that_leads_nowhere_does_not_spoil_the_others() -> None
     assert await resolve("/dnsaddr/boot.example", Names({"_dnsaddr.boot.example": records})) == ["/ip4/192.0.2.1/tcp/1"]
 
 
+@pytest.mark.req("TCP-01")
+async def test_when_all_records_lead_nowhere_the_error_says_so() -> None:
+    names = Names({"_dnsaddr.boot.example": ["dnsaddr=/dns4/unknown.example/tcp/1"] * 2})
+    with pytest.raises(DialError, match="does not resolve: no such name"):
+        await resolve("/dnsaddr/boot.example", names)
+
+
 @pytest.mark.req("TCP-01", "GEN-04")
 async def test_names_that_lead_in_circles_are_given_up() -> None:
     names = Names(
