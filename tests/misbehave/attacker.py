@@ -321,6 +321,12 @@ class Attacker(Socket):
         assert await self.read_stream(stream_id, len(proposal(protocol))) == proposal(protocol)
         return stream_id
 
+    async def ask_stream(self, protocol: str, data: bytes = b"") -> int:
+        """As :meth:`open_stream`, but wait for no answer: a handler that starts eagerly may fail before it leaves."""
+        stream_id = self.new_id()
+        await self.send_frames(frame(DATA, SYN, stream_id, body=proposal(protocol) + data))
+        return stream_id
+
     async def read_stream(self, stream_id: int, size: int) -> bytes:
         """Return the next ``size`` bytes of a stream; frames of other streams that come meanwhile are lost."""
         kept = self._streams[stream_id]

@@ -52,8 +52,7 @@ async def test_a_handler_that_raises(error: BaseException, when: str, caplog: py
 
     async with arena(prepare=lambda host: host.handle(BAD, handler)) as victim:
         attacker = await victim.upgraded()
-        stream_id = await attacker.open_stream(BAD)
-        await attacker.send_frames(frame(DATA, 0, stream_id, body=b"x"))
+        stream_id = await attacker.ask_stream(BAD, b"x")
         assert await attacker.await_reset(stream_id) == 0
         await still_serves(victim, attacker)
         assert [stream.id for stream in victim.connection(attacker).streams] == [stream_id + 2]

@@ -226,7 +226,7 @@ async def test_pushes_without_end_are_refused() -> None:
 async def test_a_push_that_is_wrong_or_never_ends(data: bytes) -> None:
     async with full_host() as victim:
         attacker = await (await victim.attacker()).upgrade()
-        stream_id = await attacker.open_stream(PUSH, data)
+        stream_id = await attacker.ask_stream(PUSH, data)
         assert await attacker.await_reset(stream_id) == 0
         await still_usable(victim, attacker)
 

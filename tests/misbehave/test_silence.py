@@ -119,7 +119,7 @@ async def test_a_handler_that_never_drains_meets_a_limit() -> None:
     async with arena(settings(yamux={"max_unsent": 1_000_000}), prepare=lambda host: host.handle(GIVE, hose)) as victim:
         attacker = await victim.upgraded()
         growth = Growth()
-        stream_id = await attacker.open_stream(GIVE)
+        stream_id = await attacker.ask_stream(GIVE)
         assert await attacker.await_reset(stream_id) == 0
         assert growth.mebibytes < 16
 
