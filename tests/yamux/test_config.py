@@ -50,5 +50,10 @@ def test_a_value_that_cannot_work_is_refused_by_its_name(field: str, value: floa
 
 
 def test_the_extremes_that_do_work_are_taken() -> None:
-    config = YamuxConfig(max_frame=1, quantum=1, max_window=INITIAL_WINDOW, max_window_growth=0, max_unsent=262_144)
+    ones = ["max_inbound_streams", "max_streams", "max_unacknowledged", "max_pongs", "max_control", "max_frame"]
+    ones += ["quantum", "max_unread"]
+    config = YamuxConfig(
+        **dict.fromkeys(ones, 1), max_window=INITIAL_WINDOW, max_window_growth=0, max_unsent=0, drain_mark=0
+    )
     assert config.max_frame == 1
+    assert YamuxConfig(max_unsent=262_144).max_unsent == YamuxConfig().drain_mark

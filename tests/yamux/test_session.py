@@ -558,14 +558,25 @@ def test_a_syn_flood_opens_no_more_than_the_limit_and_pauses_reading() -> None:
     assert overloaded == [True, False], "reading pauses until the peer has read what was refused"
 
 
+@pytest.mark.req("YMX-22", "GEN-04")
+def test_control_frames_that_wait_pause_reading() -> None:
+    session = server(max_control=3)
+    overloaded = []
+    for _ in range(5):
+        session.control.append(ping(1))
+        overloaded.append(session.overloaded)
+    assert overloaded == [False, False, False, True, True]
+
+
 @pytest.mark.req("YMX-11", "YMX-22", "GEN-04")
 def test_unread_data_of_all_streams_pauses_reading() -> None:
     session = server(max_unread=100_000)
     streams = [inbound(session, stream_id, data(stream_id, bytes(40_000))) for stream_id in (1, 3, 5)]
-    overloaded = [session.overloaded]
-    streams[0].take_bytes(30_000)
-    overloaded.append(session.overloaded)
-    assert overloaded == [True, False]
+    overloaded = []
+    for size in (0, 19_999, 1):
+        streams[0].take_bytes(size)
+        overloaded.append(session.overloaded)
+    assert overloaded == [True, True, False]
     check(session, streams)
 
 
