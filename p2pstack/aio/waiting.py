@@ -19,8 +19,9 @@ class WaitingList:
         return bool(self._futures)
 
     def join(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """Return a future that :meth:`wake` will end."""
+        """Return a future that :meth:`wake` will end; those that were given up are forgotten."""
         future = loop.create_future()
+        self._futures = [other for other in self._futures if not other.done()]
         self._futures.append(future)
         return future
 

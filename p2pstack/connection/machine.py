@@ -119,7 +119,7 @@ class Connection:
         self._transport: Transport | None = None
         self._rest = b""
         self._deadline = now + config.upgrade_timeout
-        self._negotiations = Negotiations(endpoint.protocols, config)
+        self._negotiations = Negotiations(endpoint.protocols, config, tracer)
         self.pending = self._negotiations.pending
         self._upgrade: Upgrade | None = Upgrade(
             initiator=initiator,
@@ -218,6 +218,7 @@ class Connection:
             budget=self._endpoint.budget,
             inbound_budget=self._endpoint.inbound_streams,
             trace=self.tracer.frame if self.tracer is not None else None,
+            trace_window=self.tracer.window if self.tracer is not None else None,
         )
         self.session.ping(now)
         self.opened = True

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from p2pstack.connection.config import ConnectionConfig
 from p2pstack.connection.protocols import ProtocolTable, opening
+from p2pstack.connection.trace import Tracer
 from p2pstack.errors import (
     DeadlineExceeded,
     LimitExceeded,
@@ -49,11 +50,12 @@ class Offer:
 class Negotiations:
     """The negotiations under way on one session. ``pending`` holds each stream's deadline, the earliest first."""
 
-    __slots__ = ("_config", "_inbound", "_protocols", "pending")
+    __slots__ = ("_config", "_inbound", "_protocols", "_tracer", "pending")
 
-    def __init__(self, protocols: ProtocolTable, config: ConnectionConfig) -> None:
+    def __init__(self, protocols: ProtocolTable, config: ConnectionConfig, tracer: Tracer | None = None) -> None:
         self._protocols = protocols
         self._config = config
+        self._tracer = tracer
         self._inbound = 0
         self.pending: dict[Stream, float] = {}
 
@@ -107,7 +109,12 @@ class Negotiations:
 
     def _agree(self, stream: Stream, protocol: str) -> None:
         """Hand an inbound stream over to its handler."""
-        self._hand_over(stream, protocol)
+        self.end(stream)
+        if self._tracer is not None:
+            self._tracer.event("protocol", stream=stream.id, protocol=protocol)
+        stream.protocol = protocol
+        stream.negotiation = None
+        stream.gate = discard if stream.read_closed else None
         stream.session.opened.append(stream)
 
     # -- outbound
@@ -165,18 +172,16 @@ class Negotiations:
 
     def _settle(self, stream: Stream, protocol: str) -> None:
         """Open an outbound stream to its reader, and wake who waits for the agreement: nothing else has done so yet."""
-        self._hand_over(stream, protocol)
+        self.end(stream)
+        if self._tracer is not None:
+            self._tracer.event("protocol", stream=stream.id, protocol=protocol)
+        stream.protocol = protocol
+        stream.negotiation = None
+        stream.gate = discard if stream.read_closed else None
         stream.marked = True
         stream.session.readable.append(stream)
 
     # -- both
-
-    def _hand_over(self, stream: Stream, protocol: str) -> None:
-        """Let the bytes that follow pass to the reader, if there still is one."""
-        self.end(stream)
-        stream.protocol = protocol
-        stream.negotiation = None
-        stream.gate = discard if stream.read_closed else None
 
     def end(self, stream: Stream) -> None:
         """Forget the deadline of a stream: its negotiation is over, or the stream is."""
@@ -186,6 +191,8 @@ class Negotiations:
     def _fail(self, stream: Stream, error: P2PError) -> None:
         """End a stream whose negotiation failed; the connection goes on (GEN-01)."""
         self.end(stream)
+        if self._tracer is not None:
+            self._tracer.event("no-protocol", stream=stream.id, reason=str(error))
         stream.kill(error, RESET_NEGOTIATION)
 
     def next_timeout(self) -> float | None:

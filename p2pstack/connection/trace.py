@@ -35,6 +35,10 @@ class Tracer:
         name = TYPE_NAMES[kind] if kind < len(TYPE_NAMES) else str(kind)
         self.event("frame", direction=direction, type=name, flags=flag_names(flags), stream=stream_id, length=length)
 
+    def window(self, stream_id: int, size: int) -> None:
+        """Write that a stream's receive window has grown to ``size`` bytes; the session calls it."""
+        self.event("window", stream=stream_id, size=size)
+
     def message(self, plaintext: bytes) -> None:
         """Write the frames of a message that is about to be encrypted; it holds whole frames only."""
         offset = 0

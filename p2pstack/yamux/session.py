@@ -67,6 +67,7 @@ class Session(StreamTable):
         "opened",
         "remote_go_away",
         "trace",
+        "trace_window",
     )
 
     def __init__(
@@ -82,6 +83,7 @@ class Session(StreamTable):
         budget: Budget | None = None,
         inbound_budget: Budget | None = None,
         trace: TraceFrame | None = None,
+        trace_window: Callable[[int, int], None] | None = None,
     ) -> None:
         super().__init__(
             client=client,
@@ -96,6 +98,7 @@ class Session(StreamTable):
         self.last_received = now
         self.accept = accept
         self.trace = trace
+        self.trace_window = trace_window
         self.opened: list[Stream] = []
         self.remote_go_away: int | None = None
         self._header = b""

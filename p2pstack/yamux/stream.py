@@ -263,6 +263,8 @@ class Stream:
         ):
             grant += window
             self.window = window * 2
+            if session.trace_window is not None:
+                session.trace_window(self.id, window * 2)
         self.granted_at = now
         self.receive_window += grant
         flags = self.opening_flag

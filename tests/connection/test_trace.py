@@ -7,6 +7,7 @@ from p2pstack.connection.machine import Connection
 from p2pstack.connection.trace import Tracer
 from p2pstack.errors import RemoteError
 from p2pstack.testing.pair import Pair, make_endpoint
+from p2pstack.yamux.config import INITIAL_WINDOW
 from p2pstack.yamux.frames import ACK, FIN, SYN
 from tests.connection.driving import ECHO, fails
 from tests.yamux.driving import data, go_away, ping, update
@@ -47,7 +48,7 @@ def traced(pair: Pair) -> dict[str, list[Event]]:
     """Give both sides of a pair, which has not begun, a tracer."""
     events: dict[str, list[Event]] = {"client": [], "server": []}
     for name, side in (("client", pair.client), ("server", pair.server)):
-        side.tracer = Tracer(events[name].append, name, 0.0)
+        side.tracer = side._negotiations._tracer = Tracer(events[name].append, name, 0.0)
     return events
 
 
@@ -61,7 +62,8 @@ def test_the_life_of_a_connection_in_lines_of_json() -> None:
     pair.run()
     for name, of_side in events.items():
         lines = [json.loads(json.dumps(event)) for event in of_side]
-        assert [line["name"] for line in lines if line["name"] != "frame"] == ["opened", "closed"]
+        assert [line["name"] for line in lines if line["name"] != "frame"] == ["opened", "protocol", "closed"]
+        assert [(line["stream"], line["protocol"]) for line in lines if line["name"] == "protocol"] == [(1, ECHO)]
         times = [line["time"] for line in lines]
         assert times == sorted(times)
         assert {line["connection"] for line in lines} == {name}
@@ -80,3 +82,26 @@ def test_the_reason_of_a_failure_is_written() -> None:
     error = fails(lambda: connection.receive_data(b"GET / HTTP/1.1\r\n\r\n", 2.0))
     assert isinstance(error, RemoteError)
     assert events == [{"time": 2.0, "connection": 1, "name": "closed", "reason": str(error)}]
+
+
+def test_a_negotiation_that_fails_is_written() -> None:
+    pair = Pair(server_protocols=[ECHO])
+    events = traced(pair)
+    pair.run()
+    pair.client.open_stream(["/unknown/1"], pair.now)
+    pair.run()
+    [failed] = [event for event in events["client"] if event["name"] == "no-protocol"]
+    assert failed["stream"] == 1
+    assert "/unknown/1" in str(failed["reason"])
+
+
+def test_a_window_that_grows_is_written() -> None:
+    pair = Pair(server_protocols=[ECHO], latency=0.5)
+    events = traced(pair)
+    pair.run()
+    pair.client.open_stream([ECHO], pair.now).write(bytes(INITIAL_WINDOW))
+    pair.run()
+    [inbound] = pair.take_opened(pair.server)
+    inbound.take()
+    grown = [(event["stream"], event["size"]) for event in events["server"] if event["name"] == "window"]
+    assert grown == [(1, 2 * INITIAL_WINDOW)]
