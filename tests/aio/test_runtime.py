@@ -52,7 +52,7 @@ async def test_a_trace_sink_gets_the_events_of_every_connection() -> None:
         number = link.inbound.id
         await link.inbound.close()
     assert {event["connection"] for event in events} == {number}
-    assert [event["name"] for event in events if event["name"] != "frame"] == ["opened", "closed"]
+    assert [event["name"] for event in events if event["name"] != "frame"] == ["opened", "protocol", "closed"]
     frames = [event for event in events if event["name"] == "frame"]
     assert any(event["type"] == "data" and event["direction"] == "in" and event["length"] == 5 for event in frames)
     assert any(event["type"] == "go-away" and event["direction"] == "out" for event in frames)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import shlex
 import stat
@@ -13,6 +14,10 @@ import pytest
 from benchmarks import compare
 from benchmarks.rows import ROWS
 from benchmarks.stacks import Options, Sizes
+
+plots = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="a comparison draws a plot: matplotlib, of the extra bench"
+)
 
 FAKE_PEER = Path(__file__).with_name("fake_peer.py")
 
@@ -66,12 +71,14 @@ def test_rates_and_ratios_come_out_as_the_peers_say(
     assert (tmp_path / "results" / "made.svg").is_file()
 
 
+@plots
 def test_connections_are_held_while_memory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good, document = run(tmp_path, monkeypatch, ["memory"], {})
     assert good
     assert document["metrics"][0]["stacks"].keys() == {"go", "rust"}
 
 
+@plots
 def test_a_failure_is_shown_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +89,7 @@ def test_a_failure_is_shown_and_told(
     assert document["metrics"][2]["stacks"] == {}
 
 
+@plots
 def test_an_answer_without_its_figures_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good, document = run(tmp_path, monkeypatch, ["streams"], {"odd": float("inf")})
     assert not good

@@ -175,7 +175,7 @@ async def test_a_dialer_with_a_seed_and_a_trace(console: Console, tmp_path: Path
         opened = await anext(events)
     assert isinstance(opened, ConnectionOpened)
     assert str(opened.connection.peer_id) == ID_OF_THE_SEED
-    assert {event["name"] for event in read_trace(trace)} == {"opened", "frame", "closed"}
+    assert {event["name"] for event in read_trace(trace)} == {"opened", "protocol", "frame", "closed"}
 
 
 async def test_another_peer_than_the_expected_one(console: Console) -> None:
