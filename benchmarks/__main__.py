@@ -19,7 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("mode", nargs="?", choices=("compare", "scaling", "micro"), default="compare")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--rows", type=_comma, default=list(ROWS), help=f"of {','.join(ROWS)} (default all)")
-    parser.add_argument("--stacks", type=_comma, default=list(stacks.NAMES), help=f"of {','.join(stacks.NAMES)}")
+    parser.add_argument("--stacks", type=_comma, default=stacks.default_names(), help=f"of {','.join(stacks.NAMES)}")
     parser.add_argument(
         "--extra", action="append", default=[], metavar="NAME=COMMAND", help="one more peer, [VARIABLE=VALUE …] COMMAND"
     )

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine, plots, table
-from benchmarks.figures import REFERENCES, Cell, Metric, Sample, summarise
+from benchmarks.figures import Cell, Metric, Sample, summarise
 from benchmarks.processes import RunFailed
 from benchmarks.rows import ROWS, Row, Session, measured
-from benchmarks.stacks import Options, Stack, find_stacks
+from benchmarks.stacks import PYTHON_NAMES, Options, Stack, find_stacks
 
 __all__ = ["RESULTS", "compare", "order"]
 
@@ -41,7 +41,7 @@ def compare(options: Options, rows: Sequence[str], rounds: int, name: str) -> bo
     metrics = [metric for row in chosen for metric in row.metrics]
     samples: Samples = {metric.name: {} for metric in metrics}
     for row, absent in itertools.product(chosen, missing):
-        if not (row.python_only and absent in REFERENCES):
+        if not row.python_only or absent in PYTHON_NAMES:
             for metric in row.metrics:
                 samples[metric.name][absent] = [Sample(None, missing[absent])] * rounds
     session = Session()

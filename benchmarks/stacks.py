@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.environments import PY_LIBP2P, py_libp2p_python
+from benchmarks.environments import PY_LIBP2P, has_node, js_libp2p_peer, py_libp2p_python
 from benchmarks.processes import REPOSITORY, RunFailed
 from tests.interop import build
 
-__all__ = ["NAMES", "Options", "Sizes", "Stack", "find_stacks"]
+__all__ = ["NAMES", "PYTHON_NAMES", "Options", "Sizes", "Stack", "default_names", "find_stacks"]
 
-NAMES = ("p2pstack", "go", "rust", "py-libp2p")
+NAMES = ("p2pstack", "go", "rust", "py-libp2p", "js")
+PYTHON_NAMES = ("p2pstack", "py-libp2p")
+"""Those that have an import to be timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,9 @@ PY_LIBP2P_SIZES = Sizes(
 )
 """py-libp2p waits about 0.4 s in every dial and close, so that larger counts only measure those waits again."""
 
+JS_SIZES = Sizes(bulk_probe=16 << 20, upgrades=200, connections=200)
+"""Enough for the compiler of Node to warm up; a js host of its own for each connection takes a while to make."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
@@ -99,6 +104,11 @@ class Options:
     quick: bool = False
 
 
+def default_names() -> list[str]:
+    """All stacks, js only where Node is installed: nothing else needs it."""
+    return [name for name in NAMES if name != "js" or has_node()]
+
+
 def find_stacks(options: Options) -> tuple[list[Stack], dict[str, str]]:
     """The stacks that can run, and for those that cannot, the reason.
 
@@ -109,6 +119,7 @@ def find_stacks(options: Options) -> tuple[list[Stack], dict[str, str]]:
         "go": _go,
         "rust": _rust,
         "py-libp2p": _py_libp2p,
+        "js": _js,
     }
     found: list[Stack] = []
     missing: dict[str, str] = {}
@@ -166,6 +177,11 @@ def _py_libp2p(_: Options) -> Stack:
         import_command=(python, "from libp2p import new_host"),
         sizes=PY_LIBP2P_SIZES,
     )
+
+
+def _js(_: Options) -> Stack:
+    peer, version = js_libp2p_peer()
+    return Stack(name="js", command=("node", str(peer)), version=version, window_flag="--workers", sizes=JS_SIZES)
 
 
 def _extra(text: str) -> Stack:

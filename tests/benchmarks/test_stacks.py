@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.compare import order
 from benchmarks.rows import ROWS
-from benchmarks.stacks import Options, Sizes, find_stacks
+from benchmarks.stacks import NAMES, Options, Sizes, default_names, find_stacks
 
 
 def test_an_extra_peer_gets_its_environment_and_command() -> None:
@@ -32,6 +32,21 @@ def test_a_missing_peer_is_told_and_not_hidden(tmp_path: Path) -> None:
     found, missing = find_stacks(Options(stacks=["go", "rust"], go=tmp_path / "no", rust=tmp_path / "no"))
     assert found == []
     assert missing == {"go": f"no go peer at {tmp_path / 'no'}", "rust": f"no rust peer at {tmp_path / 'no'}"}
+
+
+def test_js_is_left_out_by_default_without_node_and_told_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert default_names() == [name for name in NAMES if name != "js"]
+    assert find_stacks(Options(stacks=["js"])) == ([], {"js": "node and npm not on the PATH"})
+    (tmp_path / "npm").touch(mode=0o755)
+    assert find_stacks(Options(stacks=["js"])) == ([], {"js": "node not on the PATH"})
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\necho v18.1.0\n")
+    node.chmod(0o755)
+    assert default_names() == list(NAMES)
+    assert find_stacks(Options(stacks=["js"])) == ([], {"js": "node 18.1.0 is too old: 20 or later is needed"})
 
 
 def test_loop_and_spin_reach_our_own_peer_alone(tmp_path: Path) -> None:
