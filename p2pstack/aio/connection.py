@@ -122,6 +122,8 @@ class Connection(StreamOpener):
         """Start the handlers of inbound streams whose protocol was agreed on."""
         runtime = self._runtime
         for stream in opened:
+            if stream.failure is not None:
+                continue  # opened and reset by the same bytes
             entry = runtime.handlers.get(stream.protocol or "")
             full = len(self.handlers) >= runtime.config.max_handlers
             if entry is None or full or not self.handlers.start(entry, stream):

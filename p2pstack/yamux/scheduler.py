@@ -89,7 +89,7 @@ class SendQueue:
                     break
                 length = min(stream.unsent_size, stream.send_window, config.max_frame, space)
                 if not alone:
-                    length = min(length, config.quantum * stream.weight)
+                    length = min(length, config.quantum * max(stream.weight, 1))
                 if length:
                     self._append_data(stream, length, parts)
                     size += HEADER_SIZE + length

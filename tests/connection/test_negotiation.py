@@ -74,6 +74,7 @@ def test_a_proposal_is_answered_by_its_echo_and_what_follows_is_the_readers() ->
     peer.send(data(1, opening(ECHO) + b"first bytes", SYN))
     [stream] = session.opened
     assert (stream.protocol, take(stream), stream.outbound) == (ECHO, b"first bytes", False)
+    assert (stream.gate, stream.negotiation) == (None, None), "nothing of the negotiation is kept"
     assert peer.frames() == [Frame(DATA, ACK, 1, len(opening(ECHO)), opening(ECHO))]
     check(session, [stream])
 

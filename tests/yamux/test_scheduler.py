@@ -8,7 +8,7 @@ from p2pstack.yamux.config import INITIAL_WINDOW
 from p2pstack.yamux.frames import DATA, FIN, HEADER_SIZE, PING, RST, SYN, WINDOW_UPDATE
 from p2pstack.yamux.session import Session
 from p2pstack.yamux.stream import Stream
-from tests.yamux.driving import MESSAGE, Frame, client, inbound, parse, ping, sent, server, update
+from tests.yamux.driving import MESSAGE, Frame, check, client, inbound, parse, ping, sent, server, update
 
 QUANTUM = 16_384
 
@@ -84,6 +84,7 @@ def test_no_more_is_sent_than_the_window_allows() -> None:
     assert [frame.length for frame in sent(session)] == [3]
     session.receive_data(update(1, 100), 0.0)
     session.receive_data(update(1, 100), 0.0)
+    check(session, [stream])
     assert [frame.length for frame in sent(session)] == [2]
 
 
@@ -228,6 +229,20 @@ def test_dead_streams_do_not_pile_up_while_the_peer_reads_nothing() -> None:
         assert len(session.fresh) + len(session.turns) <= 300
     assert session.control == []
     assert session.streams == {}
+
+
+@pytest.mark.req("YMX-21", "GEN-04")
+def test_nor_do_those_that_were_blocked_and_may_go_on() -> None:
+    session = server(max_inbound_streams=1_000)
+    streams = [inbound(session, 2 * number + 1) for number in range(1_000)]
+    for stream in streams:
+        stream.send_window = 0
+        stream.write(b"an answer that waits")
+    assert sent(session) == []
+    for stream in streams:
+        session.receive_data(update(stream.id, 1) + update(stream.id, 0, RST), 0.0)
+        assert len(session.turns) <= len(session.streams) + 257
+    assert len(session.turns) <= 257
 
 
 @given(
