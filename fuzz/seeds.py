@@ -11,6 +11,9 @@ from pathlib import Path
 
 from fuzz import corpus
 from p2pstack.connection.protocols import opening
+from p2pstack.gossipsub.codec import encode_rpc
+from p2pstack.gossipsub.signing import build as build_message
+from p2pstack.gossipsub.values import Extensions, IHave, PeerInfo, Prune, Rpc, Subscription
 from p2pstack.identity import multiaddrs
 from p2pstack.identity.envelope import Envelope
 from p2pstack.identity.keys import PrivateKey
@@ -51,7 +54,8 @@ def _uncut(payloads: Sequence[bytes]) -> bytes:
 
 def build() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
-    return {**_wire(), **_negotiations(), **_secrecy(), **_streams(), **_connections(), **_identities()}
+    lower = {**_wire(), **_negotiations(), **_secrecy(), **_streams(), **_connections()}
+    return {**lower, **_identities(), **_pubsub(), **_routers()}
 
 
 def _wire() -> dict[str, list[bytes]]:
@@ -178,6 +182,52 @@ def _identities() -> dict[str, list[bytes]]:
             b"\x00" + _single(announced[:60]),
             b"\x02" + _whole(encode_frame(b"")),
         ],
+    }
+
+
+def _pubsub() -> dict[str, list[bytes]]:
+    vectors = load("pubsub")
+    bodies = [bytes.fromhex(case["frame"]) for case in vectors["rpc_frames"]]
+    bodies = [body[uvarint.decode(body)[1] :] for body in bodies]
+    # Not the one with an RSA key, which is mostly that key.
+    ed25519, secp256k1 = (
+        b"\x12" + encode_frame(bytes.fromhex(vectors["signed_messages"][n]["message"])) for n in (0, 1)
+    )
+    unknown = build_message("a", b"data", key=KEY, seqno=7).encoded + b"\x7a\x01a"
+    return {
+        "pubsub-rpc": [
+            *(b"\x00" + body for body in bodies[1:12:2]),
+            b"\x00" + ed25519,
+            b"\x00" + secp256k1,
+            b"\x01" + bodies[0] + bodies[2] + bodies[3],
+            b"\x01" + (b"\x12" + encode_frame(bytes.fromhex("220161"))) * 4,
+            b"\x00" + bodies[13] + bodies[8] + bodies[9] + bodies[10],
+            b"\x00\x12" + encode_frame(unknown),
+            b"\x00\x12" + encode_frame(b"\x7b\x08\x01\x7c\x08\x05\x22\x01a"),
+            b"\x00\x1a" + encode_frame(b"\x2a" + encode_frame(b"".join(b"\x0a\x01" + bytes((n,)) for n in range(25)))),
+        ]
+    }
+
+
+def _routers() -> dict[str, list[bytes]]:
+    rpcs = (
+        Rpc(subscriptions=[Subscription(True, "a"), Subscription(False, "b")], graft=["a", "b"]),
+        Rpc(prune=[Prune("a", [PeerInfo(KEY.peer_id.to_bytes(), b"?")], 2**62)], graft=["a"]),
+        Rpc(ihave=[IHave("a", [b"one", b"two"])], iwant=[b"one"], idontwant=[b"one", b"two"]),
+        Rpc(extensions=Extensions(test=True), test_extension=True),
+    )
+    bodies = [frame[uvarint.decode(frame)[1] :] for rpc in rpcs for frame in encode_rpc(rpc)]
+    heard = [bytes((0x40 | number, len(body))) + body + b"\x01" for number, body in enumerate(bodies)]
+    passed = b"\x80\x05\xa0\xc0\x00"  # a message comes, is verified and accepted
+    late, talk = b"\xf1", b"\x30\x20" + passed + b"\x83\x05\x86\xc5\xa0\xa0\xc0\x01"
+    return {
+        "gossipsub-router": [
+            b"\x00" + b"".join(heard) + talk,
+            b"\x01" + b"".join(heard * 2) + late * 5 + talk,
+            b"\x02" + talk + b"\x01\x11\x21\x01\x21\x00" + late * 12 + b"".join(heard),
+            b"\x03" + b"".join(bytes((0xE0 | number, number)) for number in range(8)) + late * 3 + talk,
+            b"\x00\xf4" + talk + b"\x20\x01\x20\x00" + late * 6 + b"\xf3" + late,
+        ]
     }
 
 

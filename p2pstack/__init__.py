@@ -1,6 +1,12 @@
-"""libp2p for Python. Everything that programs need as a rule is here; each layer can be used on its own as well."""
+"""libp2p for Python. Everything that programs need as a rule is here; each layer can be used on its own as well.
+
+The names of pubsub are loaded when they are first used, so that programs without it start faster.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from p2pstack.aio.config import ShellConfig
 from p2pstack.aio.connection import Connection
@@ -57,6 +63,25 @@ from p2pstack.services.perf import serve_perf
 from p2pstack.services.standard import Host
 from p2pstack.yamux.config import YamuxConfig
 
+if TYPE_CHECKING:
+    from p2pstack.gossipsub.config import GossipsubConfig
+    from p2pstack.gossipsub.gater import GaterConfig
+    from p2pstack.gossipsub.incoming import Incoming
+    from p2pstack.gossipsub.score.config import ScoreConfig, TopicScoreConfig
+    from p2pstack.gossipsub.signing import SigningPolicy
+    from p2pstack.services.gossipsub.config import PubsubConfig
+    from p2pstack.services.gossipsub.events import (
+        MessagesDropped,
+        PeerGrafted,
+        PeerJoinedTopic,
+        PeerLeftTopic,
+        PeerPruned,
+    )
+    from p2pstack.services.gossipsub.publishing import NotEnoughPeers, PublishResult
+    from p2pstack.services.gossipsub.service import Gossipsub
+    from p2pstack.services.gossipsub.subscription import Subscription
+    from p2pstack.services.gossipsub.validation import Verdict
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -74,29 +99,39 @@ __all__ = [
     "DialError",
     "Event",
     "GatedError",
+    "GaterConfig",
+    "Gossipsub",
+    "GossipsubConfig",
     "HandshakeError",
     "Host",
     "HostClosed",
     "HostConfig",
     "IdentifyConfig",
     "IdentifyFailed",
+    "Incoming",
     "KeyType",
     "LimitExceeded",
     "LimitsConfig",
     "LocalError",
     "ManagerConfig",
+    "MessagesDropped",
     "Multiaddr",
     "MultistreamConfig",
     "NegotiationError",
     "NoiseConfig",
     "NoiseError",
+    "NotEnoughPeers",
     "P2PError",
     "PeerConnected",
     "PeerDisconnected",
+    "PeerGrafted",
     "PeerId",
     "PeerIdMismatch",
     "PeerIdentified",
     "PeerInfo",
+    "PeerJoinedTopic",
+    "PeerLeftTopic",
+    "PeerPruned",
     "PeerstoreConfig",
     "PingConfig",
     "PrivateKey",
@@ -104,17 +139,24 @@ __all__ = [
     "ProtocolViolation",
     "ProtocolsChanged",
     "PublicKey",
+    "PublishResult",
+    "PubsubConfig",
     "RemoteError",
+    "ScoreConfig",
     "ServiceConfig",
     "ShellConfig",
+    "SigningPolicy",
     "Stream",
     "StreamClosed",
     "StreamEOF",
     "StreamError",
     "StreamReset",
     "StreamTimeout",
+    "Subscription",
+    "TopicScoreConfig",
     "Truncated",
     "Usage",
+    "Verdict",
     "YamuxConfig",
     "YamuxError",
     "__version__",
@@ -123,3 +165,33 @@ __all__ = [
     "serve_echo",
     "serve_perf",
 ]
+
+_LOADED_LATER = {
+    "GaterConfig": "p2pstack.gossipsub.gater",
+    "Gossipsub": "p2pstack.services.gossipsub.service",
+    "GossipsubConfig": "p2pstack.gossipsub.config",
+    "Incoming": "p2pstack.gossipsub.incoming",
+    "MessagesDropped": "p2pstack.services.gossipsub.events",
+    "NotEnoughPeers": "p2pstack.services.gossipsub.publishing",
+    "PeerGrafted": "p2pstack.services.gossipsub.events",
+    "PeerJoinedTopic": "p2pstack.services.gossipsub.events",
+    "PeerLeftTopic": "p2pstack.services.gossipsub.events",
+    "PeerPruned": "p2pstack.services.gossipsub.events",
+    "PublishResult": "p2pstack.services.gossipsub.publishing",
+    "PubsubConfig": "p2pstack.services.gossipsub.config",
+    "ScoreConfig": "p2pstack.gossipsub.score.config",
+    "SigningPolicy": "p2pstack.gossipsub.signing",
+    "Subscription": "p2pstack.services.gossipsub.subscription",
+    "TopicScoreConfig": "p2pstack.gossipsub.score.config",
+    "Verdict": "p2pstack.services.gossipsub.validation",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load one of the names that are loaded when first used (PEP 562)."""
+    module = _LOADED_LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(module), name)
+    globals()[name] = value
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fuzz.targets import connections, identities, negotiations, secrecy, services, streams, wire
+from fuzz.targets import connections, gossip_router, identities, negotiations, pubsub, secrecy, services, streams, wire
 
 __all__ = ["TARGETS", "Target"]
 
@@ -27,4 +27,6 @@ TARGETS: dict[str, Target] = {
     "envelope": identities.envelope,
     "peer-record": identities.peer_record,
     "identify": services.identify,
+    "pubsub-rpc": pubsub.rpc,
+    "gossipsub-router": gossip_router.router,
 }

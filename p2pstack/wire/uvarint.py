@@ -25,6 +25,8 @@ def encode(value: int) -> bytes:
     """
     if 0 <= value < 0x80:
         return _ONE_BYTE[value]
+    if 0x80 <= value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     if not 0 <= value <= MAX_VALUE:
         raise ConfigError(f"{value} is not in the range of a uvarint, 0 to 2**63 - 1")
     encoded = bytearray()

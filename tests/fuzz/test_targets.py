@@ -13,6 +13,9 @@ from fuzz.report import attempt
 from fuzz.targets import TARGETS
 from p2pstack.connection.machine import Connection
 from p2pstack.errors import Truncated
+from p2pstack.gossipsub import packing, signing
+from p2pstack.gossipsub.backoff import Backoffs
+from p2pstack.gossipsub.state import State
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.multistream.responder import Responder
 from p2pstack.noise import Handshake
@@ -99,6 +102,10 @@ def raising(*_: object) -> None:
         ("connection-server", Session, "_open_inbound", raising),
         ("connection-client", Connection, "fail", lambda *_: None),
         ("noise-handshake", Handshake, "check_size", raising),
+        ("gossipsub-router", Backoffs, "until", lambda *_: 0.0),
+        ("gossipsub-router", State, "leave_mesh", lambda *_: True),
+        ("pubsub-rpc", packing, "_topic", lambda _: b""),
+        ("pubsub-rpc", signing, "_signed_part", lambda message, _: message.encoded),
         ("peer-id", PeerId, "to_cid", lambda self: str(self)[:-1]),
     ],
 )

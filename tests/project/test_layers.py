@@ -15,18 +15,19 @@ LAYERS = (
     {"wire"},
     {"crypto"},
     {"identity"},
-    {"multistream", "noise", "yamux"},
+    {"gossipsub", "multistream", "noise", "yamux"},
     {"connection"},
     {"testing"},
     {"aio"},
     {"host"},
     {"services"},
+    {"shinkai"},
     {"cli"},
     {"__init__", "__main__"},
 )
 """Lowest first. A module may import its own package and the layers above it in this list; not a sibling in its set."""
 
-PURE = {"errors", "wire", "crypto", "identity", "multistream", "noise", "yamux", "connection"}
+PURE = {"errors", "wire", "crypto", "identity", "gossipsub", "multistream", "noise", "yamux", "connection"}
 
 IMPURE_MODULES = {
     "asyncio", "concurrent", "datetime", "logging", "multiprocessing", "os", "pathlib", "queue", "random", "select",
@@ -37,7 +38,7 @@ IMPURE_MODULES = {
 ENTROPY_PACKAGES = {"identity", "noise"}
 """Their constructors may default to ``secrets.token_bytes``; elsewhere entropy is an argument."""
 
-CRYPTOGRAPHY = {"cryptography", "nacl"}
+CRYPTOGRAPHY = {"blake3", "cryptography", "nacl"}
 
 IMPORTS_IN_FUNCTIONS: dict[tuple[str, str], str] = {
     ("p2pstack/cli/", "rich"): "an extra; the command line works without it",

@@ -1,0 +1,1 @@
+"""The mesh of gossipsub: a router without I/O (specs/gossipsub.md)."""
