@@ -1,0 +1,1 @@
+"""Gossipsub on a host: streams, verification, validators, subscriptions (specs/gossipsub.md)."""
