@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from p2pstack.aio.config import ShellConfig
 from p2pstack.cli.output import print_json
@@ -18,7 +19,7 @@ from p2pstack.services.events import PeerInfo
 from p2pstack.services.standard import Host
 from p2pstack.yamux.config import YamuxConfig
 
-__all__ = ["emit", "emit_identified", "make_host", "peer_config", "tracing"]
+__all__ = ["emit", "emit_identified", "make_host", "peer_config", "tracing", "without_limits"]
 
 MANY = 1_000_000
 """A limit that is never met."""
@@ -52,6 +53,11 @@ def peer_config(options: argparse.Namespace) -> HostConfig:
         shell = ShellConfig(spin_seconds=shell.spin_seconds, max_handlers=streams)
         yamux = YamuxConfig(max_streams=streams, max_inbound_streams=streams)
         connection = ConnectionConfig(max_negotiating=streams, yamux=yamux)
+    return without_limits(HostConfig(connection=connection, shell=shell))
+
+
+def without_limits(config: HostConfig) -> HostConfig:
+    """Return ``config`` with no limit that is ever met, on connections, streams and memory of peers together."""
     limits = LimitsConfig(
         connections=MANY,
         inbound_connections=MANY,
@@ -64,8 +70,7 @@ def peer_config(options: argparse.Namespace) -> HostConfig:
         streams_per_protocol=MANY,
         window_memory=1 << 34,
     )
-    manager = ManagerConfig(low_water=MANY, high_water=MANY)
-    return HostConfig(connection=connection, shell=shell, limits=limits, manager=manager)
+    return replace(config, limits=limits, manager=ManagerConfig(low_water=MANY, high_water=MANY))
 
 
 def make_host(options: argparse.Namespace, *, listen: Sequence[str] = (), trace: TraceSink | None = None) -> Host:

@@ -7,14 +7,19 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from p2pstack.cli.peer_gossip import MAX_BYTES
 from p2pstack.cli.peer_host import emit, emit_identified, make_host, tracing
+from p2pstack.cli.peer_inbox import Inbox, counters, receive
+from p2pstack.cli.pubsub_options import pubsub_config
 from p2pstack.cli.running import raise_descriptor_limit, stop_requests
+from p2pstack.errors import P2PError
 from p2pstack.host.events import ConnectionEnded, ConnectionOpened, Event, EventStream
 from p2pstack.services.echo import serve_echo
 from p2pstack.services.events import IdentifyFailed, PeerIdentified
+from p2pstack.services.gossipsub.service import Gossipsub
 from p2pstack.services.perf import serve_perf
 from p2pstack.services.standard import Host
 
@@ -30,18 +35,65 @@ async def listen(options: argparse.Namespace) -> None:
         host = make_host(options, listen=[f"/ip4/127.0.0.1/tcp/{options.port}"], trace=sink)
         serve_echo(host)
         serve_perf(host)
+        # Only where there is a topic: a benchmark of connections counts no streams of gossipsub.
+        pubsub = Gossipsub(host, config=pubsub_config(options)) if options.topics else None
         # Asked for before the host listens, so that no connection is missed.
         events = host.events(ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed)
         async with host, events:
             with stop_requests(stdin=True) as stop, _memory_on_request(host, wanted=options.rss):
-                emit("listening", addr=str(host.full_addresses[0]))
-                if options.quiet:
-                    events.close()
-                    await stop.wait()
-                else:
-                    await _print_events(events, stop)
+                async with _receiving(options, host, pubsub) as received, _dialling(options, host):
+                    emit("listening", addr=str(host.full_addresses[0]))
+                    if options.quiet:
+                        events.close()
+                        await stop.wait()
+                    else:
+                        await _print_events(events, stop)
             memory = {"rss_kib": _resident_kib()} if options.rss else {}
-            emit("summary", peer=str(host.peer_id), received=0, **memory)
+            emit("summary", peer=str(host.peer_id), **received, **memory)
+
+
+@contextlib.asynccontextmanager
+async def _receiving(
+    options: argparse.Namespace, host: Host, pubsub: Gossipsub | None
+) -> AsyncIterator[dict[str, object]]:
+    """Receive what is published in the topics; gives what is filled at the end with what it was."""
+    received: dict[str, object] = {"received": 0}
+    if pubsub is None:
+        yield received
+        return
+    inbox = Inbox()
+    subscriptions = [
+        pubsub.subscribe(topic, max_messages=options.sub_buffer, max_bytes=MAX_BYTES) for topic in options.topics
+    ]
+    async with asyncio.TaskGroup() as group:
+        for subscription in subscriptions:
+            group.create_task(receive(subscription, host.peer_id, inbox, quiet=options.quiet))
+        try:
+            yield received
+        finally:
+            for subscription in subscriptions:
+                subscription.close()
+    received |= {**inbox.summary(), "counters": counters(pubsub, sum(each.dropped for each in subscriptions))}
+
+
+@contextlib.asynccontextmanager
+async def _dialling(options: argparse.Namespace, host: Host) -> AsyncIterator[None]:
+    """Connect to further peers meanwhile."""
+    tasks = [asyncio.create_task(_connect(host, address)) for address in options.connect]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _connect(host: Host, address: str) -> None:
+    """Connect to a peer, and report a failure; a success shows as a connected event."""
+    try:
+        await host.connect(address)
+    except P2PError as error:
+        emit("connect-failed", addr=address, error=str(error))
 
 
 async def _print_events(events: EventStream, stop: asyncio.Event) -> None:

@@ -11,12 +11,14 @@ import sys
 from collections.abc import Sequence
 
 from p2pstack.cli import (
+    harness_gossip,
     peer,
     people_decode,
     people_demo,
     people_key,
     people_measure,
     people_nodes,
+    people_pubsub,
     people_trace,
 )
 from p2pstack.cli.arguments import CommandError, Parser
@@ -24,7 +26,7 @@ from p2pstack.cli.output import Output, OutputGone, printable
 from p2pstack.errors import P2PError
 from p2pstack.host.config import HostConfig
 
-__all__ = ["main"]
+__all__ = ["gossipsub_interop", "main"]
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C has ended, as shells have it: 128 and the number of the signal."""
@@ -43,9 +45,11 @@ def _parser() -> Parser:
     parser = Parser(prog="p2pstack", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=HostConfig().agent_version.replace("/", " "))
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (people_demo, people_nodes, people_measure, people_key, people_decode, people_trace):
+    for module in (
+        people_demo, people_nodes, people_measure, people_pubsub, people_key, people_decode, people_trace, peer,
+        harness_gossip,
+    ):  # fmt: skip
         module.add_commands(commands)
-    peer.add_commands(commands)
     return parser
 
 
@@ -61,6 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone. What is still buffered goes nowhere, instead of failing once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def gossipsub_interop() -> int:
+    """Run as the client of the gossipsub-interop tests, which start a program of its own with ``--params FILE``."""
+    return main(["gossipsub-interop", *sys.argv[1:]])
 
 
 def _run(arguments: list[str]) -> int:

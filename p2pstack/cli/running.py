@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from p2pstack.cli.arguments import CommandError
@@ -20,7 +21,7 @@ except ImportError:  # not on Windows
 else:
     _HAS_LIMITS = True
 
-__all__ = ["loop_factory", "raise_descriptor_limit", "run", "stop_requests"]
+__all__ = ["loop_factory", "raise_descriptor_limit", "read_stdin", "run", "stop_requests"]
 
 T = TypeVar("T")
 
@@ -118,6 +119,34 @@ def _drain(descriptor: int, loop: asyncio.AbstractEventLoop, stop: asyncio.Event
         pass
     with contextlib.suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(stop.set)
+
+
+async def read_stdin() -> AsyncIterator[bytes]:
+    """Give what comes from stdin, piece by piece, not faster than it is taken; nothing where there is no stdin."""
+    try:
+        descriptor = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # none, closed, or not a real file
+        return
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    def read() -> None:
+        # The loop may end while this waits.
+        with contextlib.suppress(CancelledError, RuntimeError):
+            while True:
+                piece = _read(descriptor)
+                putting = pieces.put(piece)
+                try:
+                    asyncio.run_coroutine_threadsafe(putting, loop).result()
+                finally:
+                    putting.close()
+                if not piece:
+                    return
+
+    # As above: a daemon, since its read may hang for ever.
+    threading.Thread(target=read, daemon=True).start()
+    while piece := await pieces.get():
+        yield piece
 
 
 def raise_descriptor_limit() -> None:

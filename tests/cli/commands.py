@@ -98,6 +98,10 @@ class Console(io.StringIO):
         """The event of that name, the first or a later one, as soon as it is printed."""
         return (await self._until(lambda: [e for e in self.events if e.get("event") == name], number))[number - 1]
 
+    async def logged(self, message: str, number: int = 1) -> dict[str, Any]:
+        """The line with that ``msg``, the first or a later one, as soon as it is printed."""
+        return (await self._until(lambda: [e for e in self.events if e.get("msg") == message], number))[number - 1]
+
     async def line(self, beginning: str) -> str:
         """The first line that begins so."""
         return (await self._until(lambda: [line for line in self.lines if line.startswith(beginning)], 1))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from p2pstack.cli import output, peer_host
+from p2pstack.cli import harness_gossip_node, output, peer_host
 from tests.cli.commands import Commands, Console, Stdin
 
 
@@ -38,4 +39,5 @@ def console(monkeypatch: pytest.MonkeyPatch) -> Console:
     streams = SimpleNamespace(stdout=console)
     monkeypatch.setattr(output, "sys", streams)
     monkeypatch.setattr(peer_host, "sys", streams)
+    monkeypatch.setattr(harness_gossip_node, "sys", SimpleNamespace(stdout=console, stderr=io.StringIO()))
     return console

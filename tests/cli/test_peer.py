@@ -7,6 +7,11 @@ import pytest
 from p2pstack.cli.peer import report_error
 from tests.cli.commands import options_of
 
+PUBSUB = {
+    "sub_buffer": 65_536, "policy": "strict", "ids": None, "flood_publish": None, "mesh_size": None,
+    "heartbeat_ms": None, "unsubscribe_backoff": None, "max_transmit": None, "px": False,
+}  # fmt: skip
+
 
 def test_a_failure_is_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     report_error('it "broke"')
@@ -17,7 +22,14 @@ def test_the_defaults_are_those_of_the_other_peers() -> None:
     listen = vars(options_of("peer", "listen"))
     listen.pop("run")
     assert listen == {
-        "port": 0, "quiet": False, "rss": False,
+        "port": 0, "quiet": False, "rss": False, "topics": [], "connect": [], **PUBSUB,
+        "loop": None, "seed": None, "spin": 0, "streams_limit": None, "trace": None,
+    }  # fmt: skip
+    gossip = vars(options_of("peer", "gossip", "ADDR", "--topic", "T"))
+    gossip.pop("run")
+    assert gossip == {
+        "addresses": ["ADDR"], "topic": "T", "publish": 0, "size": 1024, "rate": 0.0, "expect": 0, "wait": 10.0,
+        "settle": 0.5, "port": None, "quiet": False, **PUBSUB,
         "loop": None, "seed": None, "spin": 0, "streams_limit": None, "trace": None,
     }  # fmt: skip
     dial = vars(options_of("peer", "dial", "ADDR"))

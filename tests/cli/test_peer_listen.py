@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import os
 import signal
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
+from time import time_ns
 
 import pytest
 
 from p2pstack import Host, PeerId
 from p2pstack.cli import peer_listen
 from p2pstack.cli.output import OutputGone
+from p2pstack.cli.peer_inbox import HEADER
 from p2pstack.cli.peer_listen import listen
+from p2pstack.cli.pubsub_options import pubsub_config
 from p2pstack.host.events import Event
 from p2pstack.host.host import BaseHost
 from p2pstack.services.echo import echo
+from p2pstack.services.gossipsub.service import Gossipsub
 from p2pstack.services.perf import measure
 from tests.cli.commands import Console, Stdin, options_of, process, start
 
@@ -63,6 +69,60 @@ async def test_quiet_says_nothing_between_the_first_and_the_last(console: Consol
     async with listening(console, stdin, "--quiet") as address, Host() as host:
         await host.identify.wait(await host.connect(address))
     assert [event["event"] for event in console.events] == ["listening", "summary"]
+
+
+@contextlib.asynccontextmanager
+async def publishing(*argv: str) -> AsyncIterator[Gossipsub]:
+    """A host that publishes, with the policy that these arguments ask for."""
+    config = pubsub_config(options_of("peer", "listen", *argv))
+    async with Host() as host, Gossipsub(host, config=config) as pubsub:
+        yield pubsub
+
+
+@pytest.mark.parametrize("policy", ["--permissive", "--anonymous"])
+async def test_messages_of_all_topics_are_printed_and_counted(console: Console, stdin: Stdin, policy: str) -> None:
+    argv = ("--topic", "a", "--topic", "b", policy)
+    async with listening(console, stdin, *argv) as address, publishing(policy) as pubsub:
+        peer = str(pubsub._host.peer_id)
+        await pubsub._host.connect(address)
+        await pubsub.publish("a", b"\x00" * 256)
+        await pubsub.publish("b", b"\xff" * 257)
+        second = await console.event("message", 2)
+    first = await console.event("message")
+    author = peer if policy == "--permissive" else ""
+    assert first == {
+        "event": "message", "topic": "a", "from": author, "via": peer, "len": 256,
+        "sha256": sha256(b"\x00" * 256).hexdigest(), "data_b64": b64encode(b"\x00" * 256).decode(),
+    }  # fmt: skip
+    assert second == {
+        "event": "message", "topic": "b", "from": author, "via": peer, "len": 257,
+        "sha256": sha256(b"\xff" * 257).hexdigest(),
+    }  # fmt: skip
+    summary = console.events[-1]
+    assert (summary["received"], summary["received_bytes"]) == (2, 513)
+    assert summary["counters"]["undeliverable"] == 0
+    assert "latency_us_p50" not in summary
+
+
+async def test_quiet_counts_messages_and_prints_none(console: Console, stdin: Stdin) -> None:
+    async with listening(console, stdin, "--topic", "T", "--quiet") as address, publishing() as pubsub:
+        await pubsub._host.connect(address)
+        await pubsub.publish("T", HEADER.pack(5, time_ns()) + b"rest")
+        await pubsub.stop()  # once the listener has read it all
+    assert [event["event"] for event in console.events] == ["listening", "summary"]
+    summary = console.events[-1]
+    assert (summary["received"], summary["distinct"], summary["max_seq"]) == (1, 1, 5)
+    assert 0 < summary["latency_us_p50"] == summary["latency_us_max"] < 30e6
+
+
+async def test_it_dials_others_and_says_whom_it_can_not_reach(console: Console, stdin: Stdin) -> None:
+    async with Host(listen=["/ip4/127.0.0.1/tcp/0"]) as host:
+        there, nowhere = host.full_addresses[0], "/ip4/127.0.0.1/tcp/1"
+        async with listening(console, stdin, "--connect", there, "--connect", nowhere):
+            assert (await console.event("connected"))["peer"] == str(host.peer_id)
+            failed = await console.event("connect-failed")
+            assert failed["addr"] == nowhere
+            assert "refused" in failed["error"]
 
 
 async def test_a_peer_that_does_not_tell_who_it_is(console: Console, stdin: Stdin) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from p2pstack.cli import running
 from p2pstack.cli.arguments import CommandError
-from p2pstack.cli.running import loop_factory, raise_descriptor_limit, run, stop_requests
+from p2pstack.cli.running import loop_factory, raise_descriptor_limit, read_stdin, run, stop_requests
 from tests.cli.commands import Stdin
 
 
@@ -151,3 +152,31 @@ def test_where_there_are_no_limits_nothing_is_raised(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(running, "_HAS_LIMITS", False)
     monkeypatch.setattr(resource, "getrlimit", lambda _: pytest.fail("asked for a limit"))
     raise_descriptor_limit()
+
+
+async def test_stdin_comes_in_pieces_until_its_end(stdin: Stdin) -> None:
+    pieces = read_stdin()
+    stdin.write(b"one")
+    assert await anext(pieces) == b"one"
+    stdin.write(b"two\n")
+    assert await anext(pieces) == b"two\n"
+    stdin.close()
+    assert [piece async for piece in pieces] == []
+
+
+async def test_without_a_stdin_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert [piece async for piece in read_stdin()] == []
+
+
+def test_a_loop_that_ends_before_stdin_leaves_no_complaint(stdin: Stdin) -> None:
+    async def take_one() -> bytes:
+        return await anext(read_stdin())
+
+    for text in (b"first", b"more", b"and more"):
+        stdin.write(text)
+    assert run(take_one(), "asyncio").startswith(b"first")
+    stdin.close()
+    for thread in threading.enumerate():
+        if thread.daemon:
+            thread.join(10)

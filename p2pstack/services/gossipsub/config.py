@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from p2pstack.errors import ConfigError
@@ -11,9 +11,10 @@ from p2pstack.gossipsub.gater import GaterConfig
 from p2pstack.gossipsub.ids import MessageId, default_id, sha256_id
 from p2pstack.gossipsub.score.config import ScoreConfig
 from p2pstack.gossipsub.signing import SigningPolicy
-from p2pstack.gossipsub.values import Message
+from p2pstack.gossipsub.values import Message, Rpc
 from p2pstack.host.host import Target
 from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["PubsubConfig"]
 
@@ -45,6 +46,10 @@ class PubsubConfig:
     direct: Sequence[Target] = ()
     """Peers that are always sent everything, and kept connected (GS11-01): their addresses, with ``/p2p`` at the end;
     an id alone where the peerstore has the addresses."""
+
+    on_rpc: Callable[[PeerId, Rpc], None] | None = None
+    """Called with each RPC that a peer sends, duplicates and all, before anything is done with it: to measure or to
+    trace. It has to be quick, and must not change the RPC."""
 
     publish_timeout: float = 5.0
     """How long publish() waits for peers, and for room in their queues, unless the caller says otherwise."""

@@ -69,7 +69,7 @@ class Receiver:
     async def _receive(self, stream: Stream, frames: Sequence[bytes], *, first: bool) -> None:
         """Act on some RPCs; where one can't be read those before it still count."""
         engine = self._engine
-        router, config = engine.router, engine.config.router
+        router, config, on_rpc = engine.router, engine.config.router, engine.config.on_rpc
         peer = stream.peer_id
         now = monotonic()
         incoming: list[Incoming] = []
@@ -80,6 +80,8 @@ class Receiver:
             except DecodeError as error:
                 failure = error
                 break
+            if on_rpc is not None:
+                on_rpc(peer, rpc)
             incoming += router.receive_rpc(peer, rpc, now, first=first)
             first = False
         engine.flush()

@@ -11,6 +11,7 @@ from p2pstack.errors import StreamReset
 from p2pstack.gossipsub.codec import encode_rpc
 from p2pstack.gossipsub.values import Message, Rpc
 from p2pstack.host.host import BaseHost
+from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.validation import Verdict
 from p2pstack.wire.framing import encode_frame
 from tests.services.gossipsub.pubsubs import TOPIC, Wild, config, receive, texts, wild
@@ -115,6 +116,20 @@ async def test_copies_are_delivered_once() -> None:
         peer.publish(b"end")
         assert await texts(subscription, 2) == [b"again and again", b"end"]
         assert pubsub.counters["duplicate"] == 99
+
+
+async def test_an_observer_sees_each_rpc_and_each_copy() -> None:
+    seen: list[tuple[PeerId, Rpc]] = []
+    observer = config(on_rpc=lambda sender, rpc: seen.append((sender, rpc)))
+    async with wild(observer) as (pubsub, peer):
+        subscription = pubsub.subscribe(TOPIC)
+        message = peer.message(b"twice")
+        peer.say(Rpc(publish=[message]))
+        peer.say(Rpc(publish=[message]))
+        peer.publish(b"end")
+        await texts(subscription, 2)
+        assert {sender for sender, _ in seen} == {peer.host.peer_id}
+        assert [each.data for _, rpc in seen for each in rpc.publish] == [b"twice", b"twice", b"end"]
 
 
 @pytest.mark.req("GS12-02")
