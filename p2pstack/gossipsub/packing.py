@@ -77,12 +77,16 @@ def _control_frames(rpc: Rpc) -> list[bytes]:
     packer = _Packer()
     if rpc.extensions is not None:
         packer.add(_EXTENSIONS, _TEST if rpc.extensions.test else b"")
+    left = {each.topic for each in rpc.subscriptions if not each.subscribe}
+    _add_prunes(packer, [prune for prune in rpc.prune if prune.topic in left])
+    if left and rpc.extensions is None:
+        # Rust would begin a long back-off of its own for a member of its mesh that unsubscribes before its PRUNE.
+        packer.close()
     for subscription in rpc.subscriptions:
         packer.add_subscription(_subscription(subscription))
     for topic in rpc.graft:
         packer.add(_GRAFT, _topic(topic))
-    for prune in rpc.prune:
-        packer.add(_PRUNE, _prune(prune))
+    _add_prunes(packer, [prune for prune in rpc.prune if prune.topic not in left])
     for have in rpc.ihave:
         packer.add_ids(_IHAVE, have.ids, _topic(have.topic))
     packer.add_ids(_IWANT, rpc.iwant)
@@ -91,6 +95,11 @@ def _control_frames(rpc: Rpc) -> list[bytes]:
         packer.add_test_message()
     packer.close()
     return packer.frames
+
+
+def _add_prunes(packer: _Packer, prunes: list[Prune]) -> None:
+    for prune in prunes:
+        packer.add(_PRUNE, _prune(prune))
 
 
 def _topic(topic: str) -> bytes:

@@ -180,6 +180,19 @@ class Router:
             rpc.extensions = Extensions(test=True)
         return rpc
 
+    def greet_again(self, peer: PeerId) -> None:
+        """Tell ``peer`` anew what we are subscribed to, and in which of our meshes it is.
+
+        For a peer that has opened a new stream to us while ours lived on: go forgets all of this when its own ends.
+        """
+        state = self._state
+        known = state.peers.get(peer)
+        if known is None or not state.mesh:
+            return
+        pending = state.tell(known)
+        pending.subscriptions += [Subscription(True, topic) for topic in state.mesh]
+        pending.graft += [topic for topic, members in state.mesh.items() if known in members]
+
     def remove_peer(self, peer: PeerId, now: float) -> None:
         """Forget ``peer``, which is gone; its score and back-offs stay (GS11-20, GS11-39)."""
         state = self._state

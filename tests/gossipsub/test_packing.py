@@ -47,6 +47,16 @@ def test_a_message_is_a_frame_of_its_own(size: int) -> None:
     assert len(encode_rpc(Rpc(publish=[message] * 3))) == 3
 
 
+@pytest.mark.req("GS11-02")
+def test_the_prune_of_a_topic_that_is_left_goes_before_the_unsubscribe() -> None:
+    """Rust would begin a back-off of a minute when a member of its mesh unsubscribes."""
+    left, other = Prune("a", [], 10), Prune("b", [], 60)
+    subscriptions = [Subscription(False, "a"), Subscription(True, "c")]
+    first, second = parts(Rpc(subscriptions=subscriptions, prune=[other, left], graft=["c"]))
+    assert first == Rpc(prune=[left], has_control=True)
+    assert second == Rpc(subscriptions=subscriptions, graft=["c"], prune=[other], has_control=True)
+
+
 @pytest.mark.req("GS10-14", "GS11-14")
 def test_everything_but_messages_shares_a_frame_and_goes_first() -> None:
     rpc = Rpc(

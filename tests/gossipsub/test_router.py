@@ -95,6 +95,27 @@ def test_a_long_hello_is_cut() -> None:
     assert [each.topic for part in parts for each in part.subscriptions] == topics
 
 
+def test_who_may_have_forgotten_is_told_again() -> None:
+    node = Node(topics=("t", "other"))
+    node.add(1)
+    node.add(2)
+    node.graft(1)
+    node.drain()
+    node.router.greet_again(peer(1))
+    node.router.greet_again(peer(2))
+    node.router.greet_again(peer(99))
+    told = node.sent()
+    subscriptions = [Subscription(True, "t"), Subscription(True, "other")]
+    assert told[1].subscriptions == told[2].subscriptions == subscriptions
+    assert set(told) == {1, 2}
+    assert [number for number in told if "t" in told[number].graft] == sorted(node.mesh())
+    alone = Node(topics=())
+    alone.add(1)
+    alone.router.greet_again(peer(1))
+    assert alone.sent() == {}
+
+
+@pytest.mark.req("GS10-04")
 def test_a_hello_can_be_had_again_for_a_new_stream() -> None:
     node = Node(TESTING)
     node.add(1, protocol=V13)

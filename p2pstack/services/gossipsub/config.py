@@ -83,6 +83,10 @@ class PubsubConfig:
     reopen_memory: float = 600.0
     """A stream that has lived this long begins a new row, as in go."""
 
+    renewal_interval: float = 10.0
+    """Between two times that a peer is told our subscriptions anew because it opened a new stream to us, once it was
+    ``max_streams_in_a_row`` times. Against peers that make us say much by opening streams."""
+
     verify_threads: int = 2
     """Threads that help the event loop to verify signatures; 0: none. libsodium lets Python go on meanwhile."""
 
@@ -119,8 +123,8 @@ class PubsubConfig:
         """
         positive = (
             "publish_timeout", "publish_burst", "publish_mark", "max_control_queue", "write_timeout", "open_timeout",
-            "max_streams_in_a_row", "reopen_delay", "reopen_memory", "verify_inline", "verify_batch",
-            "max_validations", "max_topic_validations", "exchange_dials", "exchange_timeout",
+            "max_streams_in_a_row", "reopen_delay", "reopen_memory", "renewal_interval", "verify_inline",
+            "verify_batch", "max_validations", "max_topic_validations", "exchange_dials", "exchange_timeout",
         )  # fmt: skip
         for name in positive:
             if not getattr(self, name) > 0:

@@ -115,6 +115,7 @@ class Engine:
                 self.counters,
                 on_opened=self._stream_opened,
                 on_given_up=self._given_up,
+                on_renewed=self._renewed,
                 on_change=self._congestion_changed,
             )
         else:
@@ -163,6 +164,11 @@ class Engine:
             link.inbound.reset()
         link.outbound.close()
         self.router.remove_peer(link.peer, monotonic())
+        self.flush()
+
+    def _renewed(self, link: Link) -> None:
+        """A peer has opened its stream anew, and may have forgotten what we said on ours (GS10-28)."""
+        self.router.greet_again(link.peer)
         self.flush()
 
     def _congestion_changed(self, outbound: Outbound) -> None:

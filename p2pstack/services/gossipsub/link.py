@@ -24,6 +24,7 @@ from p2pstack.identity.multiaddrs import components
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.config import PubsubConfig
 from p2pstack.services.gossipsub.outbound import Outbound
+from p2pstack.services.pace import Pace
 
 __all__ = ["Link"]
 
@@ -37,12 +38,13 @@ class Link:
     """One peer, from its first connection to the end of its last.
 
     ``on_opened`` is told of each new stream, whose protocol is agreed on, and has to attach it; ``on_given_up`` that no
-    further one is tried. ``inbound`` is the peer's stream to us.
+    further one is tried, and ``on_renewed`` that the peer has opened a later stream while ours lives. ``inbound`` is
+    the peer's stream to us; ``known_before`` says that an earlier pubsub of this host may have had one already.
     """
 
     __slots__ = (
-        "_config", "_counters", "_distrusted", "_host", "_on_given_up", "_on_opened", "_row", "_task", "_waiting",
-        "closed", "given_up", "inbound", "outbound", "peer",
+        "_config", "_counters", "_distrusted", "_host", "_on_given_up", "_on_opened", "_on_renewed", "_renewals",
+        "_row", "_task", "_waiting", "closed", "given_up", "inbound", "known_before", "outbound", "peer",
     )  # fmt: skip
 
     def __init__(
@@ -54,21 +56,24 @@ class Link:
         *,
         on_opened: Callable[[Link, Stream], None],
         on_given_up: Callable[[Link], None],
+        on_renewed: Callable[[Link], None],
         on_change: Callable[[Outbound], None],
     ) -> None:
         self.peer = peer
         self.outbound = Outbound(peer, config, counters, on_change)
         self.inbound: Stream | None = None
-        self.given_up = self.closed = False
+        self.given_up = self.closed = self.known_before = False
         self._host = host
         self._config = config
         self._counters = counters
         self._on_opened = on_opened
         self._on_given_up = on_given_up
+        self._on_renewed = on_renewed
         self._task: asyncio.Task[None] | None = None
         self._waiting = WaitingList()
         self._distrusted = False
         self._row = 0
+        self._renewals = Pace(config.max_streams_in_a_row, config.renewal_interval)
 
     # -- what is known
 
@@ -131,6 +136,9 @@ class Link:
         if former is not None:
             former.reset()
             self._waiting.wake()
+        may_have_forgotten = self.outbound.stream is not None and (former is not None or self.known_before)
+        if may_have_forgotten and self._renewals.allow(monotonic()):
+            self._on_renewed(self)
         while self.outbound.stream is None:
             if self.closed or self.given_up or stream.failure is not None:
                 return False

@@ -75,6 +75,7 @@ class Gossipsub:
         for connection in self._host.connections():
             if connection.peer_id not in self._engine.links:
                 self._engine.opened(connection)
+                self._engine.links[connection.peer_id].known_before = True
 
     async def stop(self) -> None:
         """Leave all topics and end all streams; called by the host, or by ``async with``. Idempotent.

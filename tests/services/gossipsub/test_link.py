@@ -15,6 +15,7 @@ from p2pstack.identity.multiaddrs import parse
 from p2pstack.services.gossipsub import link as link_module
 from p2pstack.services.gossipsub.config import PubsubConfig
 from p2pstack.services.gossipsub.link import Link
+from p2pstack.services.gossipsub.service import Gossipsub
 from p2pstack.services.standard import Host
 from tests.services.gossipsub.pubsubs import TOPIC, Wild, config, host_of, id_of, pubsub_streams, pubsubs, texts, wild
 from tests.services.hosts import LOOPBACK, backward, until
@@ -179,7 +180,16 @@ async def test_a_link_without_a_connection_does_nothing() -> None:
             pytest.fail("nothing happens")
 
         counters: Counter[str] = Counter()
-        link = Link(host, other.peer_id, PubsubConfig(), counters, on_opened=never, on_given_up=never, on_change=never)
+        link = Link(
+            host,
+            other.peer_id,
+            PubsubConfig(),
+            counters,
+            on_opened=never,
+            on_given_up=never,
+            on_renewed=never,
+            on_change=never,
+        )
         link.start()
         assert link._task is not None
         await link._task
@@ -205,6 +215,38 @@ async def test_the_newer_stream_of_a_peer_replaces_the_older() -> None:
         assert await texts(subscription) == [b"on the newer"]
         assert len(pubsub_streams(host_of(pubsub), "inbound")) == 1
         assert peer.host.peer_id in pubsub.peers(TOPIC)
+
+
+@pytest.mark.misbehave
+@pytest.mark.req("GS10-04", "GS10-28")
+async def test_a_peer_that_opens_its_stream_anew_is_told_again_but_not_without_end() -> None:
+    """Go forgets what we have said when a stream of its own ends."""
+    async with wild() as (pubsub, peer):
+        pubsub.subscribe(TOPIC)
+        await until(lambda: peer.heard_of() == [True])
+        grafted = sum(TOPIC in rpc.graft for rpc in peer.received)
+        for number in range(10):
+            await peer.open(pubsub)
+            peer.subscribe("other")
+            told = min(2 + number, 1 + pubsub.config.max_streams_in_a_row)
+            await until(lambda told=told: len(peer.heard_of()) == told)
+        assert sum(TOPIC in rpc.graft for rpc in peer.received) == grafted + pubsub.config.max_streams_in_a_row
+        assert pubsub.mesh(TOPIC) == [peer.host.peer_id]
+
+
+async def test_a_peer_that_knew_an_earlier_pubsub_is_told_again() -> None:
+    async with wild() as (pubsub, peer):
+        host = host_of(pubsub)
+        pubsub.subscribe(TOPIC)
+        await until(lambda: peer.heard_of() == [True])
+        await pubsub.stop()
+        async with Gossipsub(host) as later:
+            later.subscribe(TOPIC)
+            told = len(peer.heard_of())
+            await until(lambda: later._engine.links[peer.host.peer_id].outbound.stream is not None)
+            await until(lambda: len(peer.heard_of()) > told)
+            await peer.open(later)
+            await until(lambda: peer.heard_of()[-2:] == [True, True])
 
 
 @pytest.mark.misbehave

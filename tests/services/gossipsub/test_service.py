@@ -11,6 +11,7 @@ from p2pstack.errors import ConnectionClosed, HostClosed, LocalError
 from p2pstack.gossipsub.protocols import PROTOCOLS
 from p2pstack.gossipsub.score.config import ScoreConfig
 from p2pstack.gossipsub.signing import SigningPolicy
+from p2pstack.host.events import Event
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.services.gossipsub.config import PubsubConfig
@@ -187,8 +188,10 @@ async def test_events_tell_of_topics_and_meshes() -> None:
         assert (await next_event(events, PeerGrafted)).peer == id_of(far)
         assert near.mesh(TOPIC) == [id_of(far)]
         theirs.close()
-        assert (await next_event(events, PeerLeftTopic)).peer == id_of(far)
-        assert (await next_event(events, PeerPruned)).peer == id_of(far)
+        # In either order: the PRUNE goes first where the peer has us in its mesh by now.
+        last = [await next_event(events, Event) for _ in range(2)]
+        assert {type(event) for event in last} == {PeerPruned, PeerLeftTopic}
+        assert {event.peer for event in last if isinstance(event, PeerPruned | PeerLeftTopic)} == {id_of(far)}
         assert near.mesh(TOPIC) == []
 
 
