@@ -22,7 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.interop import test_rough_network, test_verbs  # noqa: E402 - they lie beside the package, not in it
+# They lie beside the package, not in it.
+from tests.interop import test_gossip_mesh as mesh  # noqa: E402
+from tests.interop import test_gossip_messages as messages  # noqa: E402
+from tests.interop import test_rough_network, test_verbs  # noqa: E402
 from tests.interop.build import BUILT_KINDS, BuildFailed, ToolMissing, binary, library_version  # noqa: E402
 from tests.interop.harness import Peers  # noqa: E402
 from tests.interop.pairs import PAIRS, our_pairs  # noqa: E402
@@ -48,6 +51,12 @@ ROWS: list[tuple[str, Check]] = [
     ("`hold`, 10 connections", test_verbs.test_hold_many_connections),
     ("`--seed-hex`: the same peer id", test_verbs.test_a_dialer_with_a_seed_is_recognised),
     ("a wrong peer id is refused", test_verbs.test_a_wrong_peer_id_is_refused_by_the_dialer),
+    ("`gossip` to a listener", test_verbs.test_gossip_to_a_listener),
+    ("`gossip` through a listener", test_verbs.test_gossip_through_a_listener),
+    ("gossipsub: signed, 1 B to 60 kB, both ways", messages.test_signed_messages_both_ways),
+    ("gossipsub: by nobody (StrictNoSign), both ways", messages.test_messages_of_nobody_both_ways),
+    ("gossipsub: 1,000 messages/s both ways, none lost", messages.test_a_thousand_messages_and_none_is_lost),
+    ("gossipsub: IHAVE and IWANT outside of the mesh", mesh.test_who_is_in_no_mesh_gets_messages_by_gossip),
     ("all of it one byte at a time", test_rough_network.test_one_byte_at_a_time),
     ("25 ms of delay each way", test_rough_network.test_delays),
     ("cuts in mid-frame hurt nobody else", test_rough_network.test_cuts_hurt_only_the_connection_that_is_cut),

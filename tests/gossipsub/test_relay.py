@@ -444,3 +444,16 @@ def test_without_flooding_they_go_to_the_mesh() -> None:
     scores[1], scores[3], scores[8] = -99.0, -99.0, -21.0
     told = node.router.publish(signed(OWN_NUMBER, 1), node.now)
     assert set(told) == {peer(number) for number in (1, 2, 3, 7)}
+
+
+@pytest.mark.req("GS10-13", "GS11-16")
+def test_what_was_asked_for_and_comes_after_we_left_is_a_promise_kept() -> None:
+    node = Node(scores=Scores())
+    node.add(1, 2)
+    for sender in (1, 2):
+        node.receive(sender, ihave=[IHave(TOPIC, [id_of(9, sender)])])
+    node.router.leave(TOPIC, node.now)
+    assert node.publish_from(1, signed(9, 1)) == []
+    assert node.router.counters["wrong-topic"] == 1
+    node.beat(5)
+    assert [round(node.penalties(sender)) for sender in (1, 2)] == [0, 1]

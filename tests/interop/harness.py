@@ -129,6 +129,11 @@ class Peer:
         except TimeoutError:
             raise PeerFailed(f"{self.title}: no {what} within {seconds:g} s\n{self.transcript()}") from None
 
+    def send(self, *words: object) -> None:
+        """Write a command on the stdin of a listener (peers/README.md)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
+
     def count(self, name: str) -> int:
         """How many events of that name have come."""
         return sum(event["event"] == name for event in self.events)
@@ -209,6 +214,10 @@ class Peers:
     def __init__(self, programs: Mapping[str, Path]) -> None:
         self._programs = programs
         self.started: list[Peer] = []
+
+    def command(self, kind: str) -> list[str]:
+        """The command that starts a peer, without its verb."""
+        return command_of(kind, self._programs)
 
     @contextlib.asynccontextmanager
     async def run(self, kind: str, verb: str, *options: object) -> AsyncIterator[Peer]:

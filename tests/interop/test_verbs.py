@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from hashlib import sha256
+
 import pytest
 
 from tests.interop.addresses import tcp_endpoint, with_peer, without_peer
@@ -126,6 +129,41 @@ async def test_a_wrong_peer_id_is_refused_by_the_dialer(peers: Peers, dialer: st
     async with peers.listen(listener) as node:
         assert await peers.dial_in_vain(dialer, with_peer(node.address, ZERO_PEER), "ping")
         await peers.dial(dialer, node.address, "ping")
+
+
+@each_pair
+async def test_gossip_to_a_listener(peers: Peers, dialer: str, listener: str) -> None:
+    count, size = 50, 200
+    options = ("--topic", "news", "--publish", count, "--size", size, "--rate", 500, "--wait", 1)
+    async with (
+        peers.listen(listener, "--topic", "news") as node,
+        peers.run(dialer, "gossip", node.address, *options) as far,
+    ):
+        assert (await far.event("gossip"))["sent"] == count
+        await node.until(lambda: node.count("message") == count, f"{count} messages")
+        messages = [event for event in node.events if event["event"] == "message"]
+        author = (await node.event("connected"))["peer"]
+        assert {(event["topic"], event["from"], event["len"]) for event in messages} == {("news", author, size)}
+        data = [b64decode(event["data_b64"]) for event in messages]
+        assert {int.from_bytes(each[:8], "big") for each in data} == set(range(count))
+        assert {event["sha256"] for event in messages} == {sha256(each).hexdigest() for each in data}
+        assert await far.finish() == 0
+
+
+@each_pair
+async def test_gossip_through_a_listener(peers: Peers, dialer: str, listener: str) -> None:
+    """Two that dial the listener, and know only it: what the one publishes reaches the other."""
+    count = 20
+    async with peers.listen(listener, "--topic", "news") as node:
+        receiving = ("--topic", "news", "--expect", count, "--wait", 15)
+        sending = ("--topic", "news", "--publish", count, "--size", 2000, "--rate", 200, "--wait", 1)
+        async with peers.run(dialer, "gossip", node.address, *receiving) as receiver:
+            await node.event("connected")
+            async with peers.run(dialer, "gossip", node.address, *sending) as sender:
+                assert (await sender.event("gossip"))["sent"] == count
+                result = await receiver.event("gossip")
+            assert result["received"] == receiver.count("message") == count
+            assert await receiver.finish() == 0
 
 
 @each_kind

@@ -33,6 +33,14 @@ type options struct {
 	validateQueue int
 	subBuffer     int
 	floodPublish  bool
+	policy        string
+	ids           string
+	meshSize      int
+	heartbeatMs   int
+	leaveBackoff  int
+	floodsub      bool
+	px            bool
+	gossipEvents  bool
 
 	// dht
 	dht         bool
@@ -65,6 +73,8 @@ func (s *stringList) Set(v string) error { *s = append(*s, v); return nil }
 const usage = `usage:
   peer listen [--port 0] [--topic T]... [--relay] [--seed-hex 64HEX] [--anonymous]
               [--dcutr] [--relay-addr ADDR] [--hosts N] [--quiet] [--rss] [--trace] [--connect ADDR]...
+              [--gossip-events] [--policy strict|anonymous|lax|lax-unsigned] [--ids go|rust|sha256] [--mesh-size D]
+              [--heartbeat-ms N] [--unsubscribe-backoff S] [--floodsub] [--px] [--flood-publish]
               [--dht [--dht-protocol ID] [--dht-k K] [--dht-manual] [--bootstrap ADDR]...] [--mdns]
   peer dial ADDR --do ping      [--count N] [--interval S]
   peer dial ADDR --do identify
@@ -78,6 +88,7 @@ const usage = `usage:
   peer dht ADDR --do find-peer PEERID | put KEY_HEX VALUE_HEX | get KEY_HEX | provide KEY_HEX |
               find-providers KEY_HEX | closest KEY_HEX
               [--wait S] [--dht-protocol ID] [--bootstrap ADDR]... [--hold S]
+  peer gossipsub-interop --params FILE [--node-id N] [--listen ADDR] [--peers-file FILE]
 `
 
 // parseArgs accepts flags before, between and after positional arguments.
@@ -110,6 +121,14 @@ func parseArgs(verb string, args []string) (*options, error) {
 	fs.IntVar(&o.queue, "queue", 0, "outbound queue a peer (0 = library default, 32)")
 	fs.IntVar(&o.validateQueue, "validate-queue", 0, "validation queue (0 = library default, 32)")
 	fs.IntVar(&o.subBuffer, "sub-buffer", 65536, "buffer of the local subscription")
+	fs.StringVar(&o.policy, "policy", "strict", "signatures: strict|anonymous|lax|lax-unsigned")
+	fs.StringVar(&o.ids, "ids", "", "message ids: go|rust|sha256 (default: by policy)")
+	fs.IntVar(&o.meshSize, "mesh-size", -1, "D, Dlo and Dhi; 0: no mesh at all (-1 = library defaults)")
+	fs.IntVar(&o.heartbeatMs, "heartbeat-ms", 0, "heartbeat of gossipsub (0 = library default, 1000)")
+	fs.IntVar(&o.leaveBackoff, "unsubscribe-backoff", 0, "seconds (0 = library default, 10)")
+	fs.BoolVar(&o.floodsub, "floodsub", false, "speak /floodsub/1.0.0 only")
+	fs.BoolVar(&o.px, "px", false, "name other peers in PRUNE")
+	fs.BoolVar(&o.gossipEvents, "gossip-events", false, "listen: print graft, prune and rpc events")
 	fs.BoolVar(&o.floodPublish, "flood-publish", false, "publish to all topic peers")
 
 	fs.BoolVar(&o.dht, "dht", false, "serve Kademlia (server mode, no address filter)")

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -20,7 +19,6 @@ import (
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -97,6 +95,9 @@ func run(ctx context.Context, args []string) error {
 		fmt.Fprint(os.Stderr, usage)
 		return errorf("no verb")
 	}
+	if args[0] == "gossipsub-interop" {
+		return runHarness(ctx, args[1:])
+	}
 	o, err := parseArgs(args[0], args[1:])
 	if err != nil {
 		return err
@@ -118,10 +119,6 @@ func run(ctx context.Context, args []string) error {
 func runListen(ctx context.Context, o *options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
 
 	type member struct {
 		h    host.Host
@@ -131,6 +128,7 @@ func runListen(ctx context.Context, o *options) error {
 		seen *requests
 	}
 	var members []member
+	var commands *commander
 	for i := range max(o.hosts, 1) {
 		ho := *o
 		if i > 0 {
@@ -153,16 +151,14 @@ func runListen(ctx context.Context, o *options) error {
 			return err
 		}
 		in := newInbox(0)
+		c := newCommander(h, ps, t, in, o)
 		for _, name := range o.topics {
-			topic, err := ps.Join(name)
-			if err != nil {
+			if err := c.subscribe(ctx, name); err != nil {
 				return err
 			}
-			sub, err := topic.Subscribe(pubsub.WithBufferSize(o.subBuffer))
-			if err != nil {
-				return err
-			}
-			go receive(ctx, h, sub, in, o)
+		}
+		if i == 0 {
+			commands = c
 		}
 		m := member{h: h, t: t, in: in}
 		if o.dht {
@@ -208,6 +204,10 @@ func runListen(ctx context.Context, o *options) error {
 			}()
 		}
 	}
+	go func() {
+		commands.read(ctx, os.Stdin)
+		cancel()
+	}()
 	if o.rss {
 		usr := make(chan os.Signal, 1)
 		signal.Notify(usr, syscall.SIGUSR1)

@@ -3,6 +3,7 @@
 //! The settings follow Shinkai Node's first libp2p commit (b88edc8ba, libp2p 0.53.2); every place
 //! where a flag departs from them says so.
 
+mod commands;
 mod dht;
 mod raw_codec;
 mod streams;
@@ -35,7 +36,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use streams::{ECHO, PERF, PING, PROBE};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncBufReadExt as _;
 
 type Res<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -78,6 +79,7 @@ fn with(mut base: Value, more: Value) -> Value {
 /// Flags that take no value.
 const SWITCHES: &[&str] = &[
     "relay", "dcutr", "concurrent", "count-only", "relay-shinkai", "dht", "dht-manual", "mdns", "quiet",
+    "no-flood-publish", "gossip-events",
 ];
 
 struct Args {
@@ -232,6 +234,46 @@ fn gossip_config(args: &Args) -> Res<gossipsub::Config> {
     if args.has("heartbeat-ms") {
         b.heartbeat_interval(Duration::from_millis(args.num("heartbeat-ms", 10_000)?));
     }
+    match args.text("policy").unwrap_or("strict") {
+        "strict" => {}
+        "anonymous" => {
+            b.validation_mode(gossipsub::ValidationMode::Anonymous);
+        }
+        // Checks a signature that is there, and takes messages without one.
+        "lax" | "lax-unsigned" => {
+            b.validation_mode(gossipsub::ValidationMode::Permissive);
+        }
+        other => return Err(format!("--policy: strict, anonymous, lax or lax-unsigned, not {other}").into()),
+    }
+    let unsigned = matches!(args.text("policy"), Some("anonymous" | "lax-unsigned"));
+    match args.text("ids").unwrap_or(if unsigned { "sha256" } else { "rust" }) {
+        "rust" => {}
+        "sha256" => {
+            b.message_id_fn(|m| gossipsub::MessageId::new(&Sha256::digest(&m.data)));
+        }
+        "go" => {
+            b.message_id_fn(|m| {
+                let mut id = m.source.map(|p| p.to_bytes()).unwrap_or_default();
+                id.extend(m.sequence_number.map(u64::to_be_bytes).unwrap_or_default());
+                gossipsub::MessageId::new(&id)
+            });
+        }
+        other => return Err(format!("--ids: rust, go or sha256, not {other}").into()),
+    }
+    if args.has("mesh-size") {
+        // Rust does not even subscribe with a mesh of nobody: the smallest is one for who asks first.
+        let n: usize = args.num("mesh-size", 6)?;
+        b.mesh_n(n.max(1)).mesh_n_low(n).mesh_n_high(n.max(1)).mesh_outbound_min(0);
+    }
+    if args.has("heartbeat-delay-ms") {
+        b.heartbeat_initial_delay(Duration::from_millis(args.num("heartbeat-delay-ms", 5_000)?));
+    }
+    if args.has("unsubscribe-backoff") {
+        b.unsubscribe_backoff(args.num("unsubscribe-backoff", 10)?);
+    }
+    if args.has("no-flood-publish") {
+        b.flood_publish(false);
+    }
     if args.has("max-transmit") {
         b.max_transmit_size(args.num("max-transmit", 65_536)?);
     }
@@ -267,7 +309,11 @@ fn make_swarm(key: &identity::Keypair, args: &Args, parts: Parts) -> Res<(Swarm<
         (secured(tcp, key, version)?, None)
     };
     let gossip = if parts.gossip {
-        Some(gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(key.clone()), gossip_config(args)?)?)
+        let author = match args.text("policy") {
+            Some("anonymous" | "lax-unsigned") => gossipsub::MessageAuthenticity::Anonymous,
+            _ => gossipsub::MessageAuthenticity::Signed(key.clone()),
+        };
+        Some(gossipsub::Behaviour::new(author, gossip_config(args)?)?)
     } else {
         None
     };
@@ -382,19 +428,25 @@ fn drive(mut swarm: Swarm<Peer>) -> tokio::task::JoinHandle<()> {
 
 // ---------------------------------------------------------------- listen
 
-/// Resolves when stdin closes or SIGTERM comes. The signal is caught from the call on, not only once this is polled.
-fn stop_signal() -> impl std::future::Future<Output = ()> {
+/// The lines of stdin; ends when stdin closes or SIGTERM comes, which is caught from the call on.
+fn stdin_lines() -> tokio::sync::mpsc::Receiver<String> {
     let term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    async move {
-        let stdin_closed = async {
-            let (mut stdin, mut buf) = (tokio::io::stdin(), [0u8; 256]);
-            while !matches!(stdin.read(&mut buf).await, Ok(0) | Err(_)) {}
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        let read = async {
+            let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if sender.send(line).await.is_err() {
+                    break;
+                }
+            }
         };
         match term {
-            Ok(mut term) => tokio::select! { _ = stdin_closed => {}, _ = term.recv() => {} },
-            Err(_) => stdin_closed.await,
+            Ok(mut term) => tokio::select! { _ = read => {}, _ = term.recv() => {} },
+            Err(_) => read.await,
         }
-    }
+    });
+    receiver
 }
 
 async fn listen(args: &Args) -> Res<()> {
@@ -430,11 +482,21 @@ async fn listen(args: &Args) -> Res<()> {
     };
     let mut tally = Tally::new(quiet || args.has("count-only"));
     let mut node = dht::Node::new(args)?;
-    let stop = stop_signal();
-    tokio::pin!(stop);
+    let mut lines = stdin_lines();
+    let mut commander = commands::Commander::new(args, args.all("topic"));
     loop {
         let event = tokio::select! {
-            _ = &mut stop => break,
+            line = lines.recv() => match line {
+                Some(line) => {
+                    commander.run(&mut swarm, &line);
+                    continue;
+                }
+                None => break,
+            },
+            _ = commander.pause() => {
+                commander.tick(&mut swarm);
+                continue;
+            }
             e = swarm.select_next_some() => e,
         };
         report(&event);
