@@ -18,7 +18,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures p2pstack beside its peers.")
     parser.add_argument("mode", nargs="?", choices=("compare", "scaling", "micro"), default="compare")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
-    parser.add_argument("--rows", type=_comma, default=list(ROWS), help=f"of {','.join(ROWS)} (default all)")
+    rows = f"of {','.join(ROWS)} (default all); gossip: all that begin with it"
+    parser.add_argument("--rows", type=_comma, default=list(ROWS), help=rows)
     parser.add_argument("--stacks", type=_comma, default=stacks.default_names(), help=f"of {','.join(stacks.NAMES)}")
     parser.add_argument(
         "--extra", action="append", default=[], metavar="NAME=COMMAND", help="one more peer, [VARIABLE=VALUE …] COMMAND"

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks import machine, plots, table
 from benchmarks.figures import Cell, Metric, Sample, summarise
 from benchmarks.processes import RunFailed
-from benchmarks.rows import ROWS, Row, Session, measured
-from benchmarks.stacks import PYTHON_NAMES, Options, Stack, find_stacks
+from benchmarks.rows import Row, Session, chosen, measured
+from benchmarks.stacks import Options, Stack, find_stacks
 
 __all__ = ["RESULTS", "compare", "order"]
 
@@ -34,19 +34,17 @@ def compare(options: Options, rows: Sequence[str], rounds: int, name: str) -> bo
 
     Raises ValueError for an unknown row or stack.
     """
-    if unknown := [row for row in rows if row not in ROWS]:
-        raise ValueError(f"unknown row {unknown[0]!r}: one of {', '.join(ROWS)}")
-    chosen = [ROWS[row] for row in rows]
+    selected = chosen(rows)
     stacks, missing = find_stacks(options)
-    metrics = [metric for row in chosen for metric in row.metrics]
+    metrics = [metric for row in selected for metric in row.metrics]
     samples: Samples = {metric.name: {} for metric in metrics}
-    for row, absent in itertools.product(chosen, missing):
-        if not row.python_only or absent in PYTHON_NAMES:
+    for row, absent in itertools.product(selected, missing):
+        if row.is_for(absent):
             for metric in row.metrics:
                 samples[metric.name][absent] = [Sample(None, missing[absent])] * rounds
     session = Session()
     for number in range(rounds):
-        for row in chosen:
+        for row in selected:
             for stack in order(stacks, number):
                 _measure(row, stack, session, samples, f"round {number + 1} of {rounds}")
     columns = [*options.stacks, *(stack.name for stack in stacks if stack.name not in options.stacks)]
@@ -60,7 +58,7 @@ def compare(options: Options, rows: Sequence[str], rounds: int, name: str) -> bo
 
 
 def _measure(row: Row, stack: Stack, session: Session, samples: Samples, label: str) -> None:
-    if row.python_only and not stack.import_command:
+    if not row.is_for(stack.name):
         return
     try:
         found = {metric: Sample(value) for metric, value in measured(row, stack, session).items()}

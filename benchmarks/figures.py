@@ -19,11 +19,15 @@ REFERENCES = ("go", "rust")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One line of the table: its name, its unit, and which way is better."""
+    """One line of the table: its name, its unit, and which way is better.
+
+    What is not `compared` has no ratios: of a share that is 0 at its best, there are none.
+    """
 
     name: str
     unit: str
     higher_is_better: bool
+    compared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def round_ratios(
 
 def summarise(metric: Metric, by_stack: Mapping[str, Sequence[Sample]]) -> dict[str, Cell]:
     """One cell a stack: the median of its values and the medians of its ratios within each round."""
-    references = {name: by_stack[name] for name in REFERENCES if by_stack.get(name)}
+    references = {name: by_stack[name] for name in REFERENCES if metric.compared and by_stack.get(name)}
     cells = {}
     for name, samples in by_stack.items():
         best, single = round_ratios(metric, samples, references)

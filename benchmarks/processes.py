@@ -62,9 +62,7 @@ class Peer:
 
     def stop(self) -> None:
         """Close stdin, ask by SIGTERM, and kill what does not go."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        self.close_stdin()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -95,6 +93,12 @@ class Peer:
         if self._process.poll() is None:
             raise RunFailed(f"no {event} event within {seconds:g} s")
         raise RunFailed(f"ended with status {self._process.returncode}{self._last_error()}")
+
+    def close_stdin(self) -> None:
+        """Ask a listener to end."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> float:
         """Poll until `condition()`; returns the seconds it took, RunFailed with `what` after `seconds`."""

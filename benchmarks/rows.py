@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks import gossip
 from benchmarks.figures import Metric, percentile
 from benchmarks.processes import REPOSITORY, Peer, RunFailed, listener, run_peer
-from benchmarks.stacks import Stack
+from benchmarks.stacks import PYTHON_NAMES, Stack
 
-__all__ = ["ROWS", "Row", "Session", "measured"]
+__all__ = ["ROWS", "Row", "Session", "chosen", "measured"]
 
 MEGABYTE = 1e6
 BULK_LIMIT = 8 << 30
@@ -23,13 +24,19 @@ HOLD_SECONDS = 600
 WARM_CONNECTIONS = 5
 BURSTS = 10
 """How often a peer without a window flag is asked for `at_once` streams."""
+SUBSCRIBERS = 10
+GOSSIP_RATE = 1000
 
 
 @dataclass(slots=True)
 class Session:
-    """What one comparison remembers between its rounds: how many bytes make a bulk run long enough."""
+    """What one comparison remembers between its rounds.
+
+    How many bytes make a bulk run long enough, and how long publishers have to stay.
+    """
 
     bulk_bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    stays: gossip.Stays = field(default_factory=dict)
 
 
 Measure = Callable[[Stack, Session], dict[str, float]]
@@ -37,12 +44,30 @@ Measure = Callable[[Stack, Session], dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One `--rows` name: its metrics and the function that measures them."""
+    """One `--rows` name: its metrics, the function that measures them, and the only stacks it is for, if not all."""
 
     name: str
     metrics: tuple[Metric, ...]
     measure: Measure
-    python_only: bool = False
+    stacks: tuple[str, ...] = ()
+
+    def is_for(self, stack: str) -> bool:
+        """Whether the stack of that name is measured."""
+        return not self.stacks or stack in self.stacks
+
+
+def chosen(names: Sequence[str]) -> list[Row]:
+    """The rows of these names, in the order of the table; `gossip` stands for all that begin with `gossip-`.
+
+    Raises ValueError for a name that stands for none.
+    """
+    found = set()
+    for name in names:
+        matching = {row for row in ROWS if row == name or row.startswith(f"{name}-")}
+        if not matching:
+            raise ValueError(f"unknown row {name!r}: one of {', '.join(ROWS)}")
+        found |= matching
+    return [row for name, row in ROWS.items() if name in found]
 
 
 def measured(row: Row, stack: Stack, session: Session) -> dict[str, float]:
@@ -162,6 +187,34 @@ def _import(stack: Stack, _: Session) -> dict[str, float]:
     return {"import time": (best(statement) - best("pass")) * 1e3}
 
 
+def _gossip_one(stack: Stack, session: Session) -> dict[str, float]:
+    found = gossip.publish(stack, session.stays, subscribers=1, count=stack.sizes.gossip_one)
+    return {"gossip 1 to 1": found.rate, "gossip 1 to 1 lost": found.lost}
+
+
+def _gossip_ten(stack: Stack, session: Session) -> dict[str, float]:
+    found = gossip.publish(stack, session.stays, subscribers=SUBSCRIBERS, count=stack.sizes.gossip_ten)
+    return {"gossip 1 to 10": found.rate, "gossip 1 to 10 lost": found.lost}
+
+
+def _gossip_latency(stack: Stack, session: Session) -> dict[str, float]:
+    found = gossip.publish(stack, session.stays, subscribers=1, count=stack.sizes.gossip_timed, rate=GOSSIP_RATE)
+    return {"gossip p50 at 1,000/s": found.p50, "gossip p99 at 1,000/s": found.p99}
+
+
+def _gossip_simulation(stack: Stack, _: Session) -> dict[str, float]:
+    python, _statement = stack.import_command
+    command = [python, "-m", "benchmarks.peers.simulation_peer", "--nodes", str(stack.sizes.simulated_nodes)]
+    event = run_peer(command, stack.environment, "simulation", stack.sizes.deadline)
+    if event["delivered"] != 1:
+        raise RunFailed(f"the message got to {event['delivered']:.1%} of the nodes")
+    return {"1,000 simulated nodes, start": event["start_seconds"], "heartbeat and message": event["seconds"]}
+
+
+def _lost(name: str) -> Metric:
+    return Metric(name, "%", higher_is_better=False, compared=False)
+
+
 ROWS = {
     row.name: row
     for row in (
@@ -172,7 +225,20 @@ ROWS = {
         Row("upgrades", (Metric("upgrades", "/s", True),), _upgrades),
         Row("memory", (Metric("memory a connection", "KiB", False),), _memory),
         Row("idle", (Metric("idle RSS", "MiB", False),), _idle),
-        Row("import", (Metric("import time", "ms", False),), _import, python_only=True),
+        Row("import", (Metric("import time", "ms", False),), _import, PYTHON_NAMES),
+        Row("gossip-one", (Metric("gossip 1 to 1", "/s", True), _lost("gossip 1 to 1 lost")), _gossip_one),
+        Row("gossip-ten", (Metric("gossip 1 to 10", "/s", True), _lost("gossip 1 to 10 lost")), _gossip_ten),
+        Row(
+            "gossip-latency",
+            (Metric("gossip p50 at 1,000/s", "us", False), Metric("gossip p99 at 1,000/s", "us", False)),
+            _gossip_latency,
+        ),
+        Row(
+            "gossip-simulation",
+            (Metric("1,000 simulated nodes, start", "s", False), Metric("heartbeat and message", "s", False)),
+            _gossip_simulation,
+            ("p2pstack",),
+        ),
     )
 }
 """All rows by their `--rows` name, in the order of the table."""

@@ -34,6 +34,13 @@ class Sizes:
     upgrades: int = 400
     connections: int = 500
     imports: int = 5
+    gossip_one: int = 20_000
+    """Messages for one subscriber, as fast as they go: more than a second, as below."""
+    gossip_ten: int = 2_000
+    """Messages for ten subscribers."""
+    gossip_timed: int = 2_000
+    """Messages at a thousand a second."""
+    simulated_nodes: int = 1000
     idle_seconds: float = 1.0
     """Rest before resident memory is read."""
     deadline: float = 60.0
@@ -49,18 +56,33 @@ class Sizes:
             streams=min(self.streams, 300),
             upgrades=max(self.upgrades // 8, 5),
             connections=max(self.connections // 8, 5),
+            gossip_one=self.gossip_one // 10,
+            gossip_ten=self.gossip_ten // 10,
+            gossip_timed=self.gossip_timed // 10,
+            simulated_nodes=self.simulated_nodes // 10,
             imports=2,
             idle_seconds=0.5,
             deadline=30.0,
         )
 
 
+GO_SIZES = Sizes(gossip_one=8_000)
+
 PY_LIBP2P_SIZES = Sizes(
-    bulk_probe=4 << 20, warm_pings=50, pings=500, streams=300, upgrades=20, connections=20, deadline=90.0
+    bulk_probe=4 << 20,
+    warm_pings=50,
+    pings=500,
+    streams=300,
+    upgrades=20,
+    connections=20,
+    gossip_one=1000,
+    gossip_ten=100,
+    gossip_timed=1000,
+    deadline=90.0,
 )
 """py-libp2p waits about 0.4 s in every dial and close, so that larger counts only measure those waits again."""
 
-JS_SIZES = Sizes(bulk_probe=16 << 20, upgrades=200, connections=200)
+JS_SIZES = Sizes(bulk_probe=16 << 20, upgrades=200, connections=200, gossip_one=4_000, gossip_ten=200)
 """Enough for the compiler of Node to warm up; a js host of its own for each connection takes a while to make."""
 
 
@@ -78,6 +100,15 @@ class Stack:
     """The flag that bounds how many of `--concurrent` streams are open at once, where there is one."""
     hold_flag: str = "--wait"
     """The flag that says how long `--do hold` keeps its connections."""
+    gossip_flags: tuple[str, ...] = ()
+    """Flags of both sides of gossip."""
+    subscribe_flags: tuple[str, ...] = ()
+    """Flags of a listener that receives a topic, besides `--quiet`."""
+    summary_event: str = "summary"
+    """The event in which it says what it received."""
+    publish_flags: tuple[str, ...] = ()
+    stay_flag: str = "--settle"
+    """The flag that says how long a publisher stays after its last message."""
     import_command: tuple[str, ...] = ()
     """An interpreter and the statement that imports what a host needs, for Python stacks."""
     sizes: Sizes = Sizes()
@@ -89,6 +120,19 @@ class Stack:
     def dial(self, address: str, what: str, *arguments: str) -> list[str]:
         """The command that dials `address` and does `what`."""
         return [*self.command, "dial", address, "--do", what, *arguments, *self.flags]
+
+    def subscribe(self, topic: str) -> list[str]:
+        """The command that listens, counts what comes in `topic`, and tells at the end."""
+        return [*self.listen(), "--topic", topic, "--quiet", *self.gossip_flags, *self.subscribe_flags]
+
+    def publish(
+        self, addresses: Sequence[str], topic: str, *, count: int, size: int, rate: int, stay: float
+    ) -> list[str]:
+        """The command that publishes to those at `addresses`: `rate` a second, 0 as fast as it can."""
+        amounts = {"--publish": count, "--size": size, "--rate": rate, self.stay_flag: stay}
+        values = [word for flag, value in amounts.items() for word in (flag, str(value))]
+        flags = [*self.gossip_flags, *self.publish_flags, *self.flags]
+        return [*self.command, "gossip", *addresses, "--topic", topic, *values, *flags]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +198,8 @@ def _p2pstack(options: Options) -> Stack:
 
 def _go(options: Options) -> Stack:
     command = (_peer("go", options.go),)
-    return Stack(name="go", command=command, version=build.library_version("go"), window_flag="--workers")
+    version = build.library_version("go")
+    return Stack(name="go", command=command, version=version, window_flag="--workers", sizes=GO_SIZES)
 
 
 def _rust(options: Options) -> Stack:
@@ -164,6 +209,12 @@ def _rust(options: Options) -> Stack:
         version=build.library_version("rust"),
         window_flag="--window",
         hold_flag="--seconds",
+        # The library's own settings, and as long for all to get into the mesh as other peers wait by themselves.
+        gossip_flags=("--gossip-profile", "default"),
+        subscribe_flags=("--count-only",),
+        summary_event="gossip-summary",
+        publish_flags=("--settle-ms", "500"),
+        stay_flag="--wait",
     )
 
 

@@ -79,6 +79,23 @@ def test_connections_are_held_while_memory_is_read(tmp_path: Path, monkeypatch: 
 
 
 @plots
+def test_gossip_is_counted_by_the_subscribers_and_loss_has_no_ratio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, document = run(tmp_path, monkeypatch, ["gossip-one", "gossip-latency"], {"fast": 4})
+    assert good
+    found = {metric["name"]: metric["stacks"]["fast"] for metric in document["metrics"]}
+    assert {name: (cell["median"], cell["ratio"]) for name, cell in found.items()} == {
+        "gossip 1 to 1": (pytest.approx(4000), pytest.approx(2)),
+        "gossip 1 to 1 lost": (0, None),
+        "gossip p50 at 1,000/s": (50, pytest.approx(2)),
+        "gossip p99 at 1,000/s": (75, pytest.approx(2)),
+    }
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "1 to 1 lost" in line)
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == ["50.0", "0.00", "0.00"]
+
+
+@plots
 def test_a_failure_is_shown_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,6 +88,12 @@ def test_a_stack_that_always_failed_has_no_median() -> None:
     assert (cell.median, cell.ratio, cell.ratio_to, cell.failures) == (None, None, {}, ("late", "late"))
 
 
+def test_what_is_not_compared_has_no_ratios() -> None:
+    lost = Metric("lost", "%", higher_is_better=False, compared=False)
+    cell = summarise(lost, {"go": samples(10, 20), "rust": samples(0, 0), "p2pstack": samples(5, 0)})["p2pstack"]
+    assert (cell.median, cell.ratio, cell.ratio_to) == (2.5, None, {})
+
+
 def test_without_references_there_are_no_ratios() -> None:
     assert summarise(RATE, {"p2pstack": samples(1)})["p2pstack"].ratio is None
 

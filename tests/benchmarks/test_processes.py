@@ -18,6 +18,12 @@ def test_an_event_is_found_among_other_lines() -> None:
     assert run_peer(python(code), None, "done", 20)["n"] == 3
 
 
+def test_a_listener_that_is_asked_to_end_has_the_last_word() -> None:
+    with listener(python(LISTEN + '; print(\'{"event": "summary", "n": 3}\')')) as (peer, _):
+        peer.close_stdin()
+        assert peer.wait_for("summary", 20)["n"] == 3
+
+
 def test_a_listener_runs_until_it_is_left_and_can_be_looked_at() -> None:
     with listener(python(LISTEN)) as (peer, address):
         assert address == "/here"

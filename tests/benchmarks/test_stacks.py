@@ -17,6 +17,19 @@ def test_an_extra_peer_gets_its_environment_and_command() -> None:
     assert stack.dial("/ip4/x", "ping", "--count", "3")[2:] == ["dial", "/ip4/x", "--do", "ping", "--count", "3"]
 
 
+def test_gossip_commands_hold_what_is_peculiar_to_a_peer(tmp_path: Path) -> None:
+    peer = tmp_path / "peer"
+    peer.touch()
+    (go, rust), _ = find_stacks(Options(stacks=["go", "rust"], go=peer, rust=peer))
+    assert go.subscribe("t")[1:] == ["listen", "--topic", "t", "--quiet"]
+    words = go.publish(["/a", "/b"], "t", count=20_000, size=1024, rate=0, stay=0.5)
+    assert " ".join(words[1:]) == "gossip /a /b --topic t --publish 20000 --size 1024 --rate 0 --settle 0.5"
+    assert rust.subscribe("t")[5:] == ["--gossip-profile", "default", "--count-only"]
+    words = rust.publish(["/a"], "t", count=3, size=1024, rate=1000, stay=2.0)
+    assert words[words.index("--wait") + 1] == "2.0"
+    assert words[-4:] == ["--gossip-profile", "default", "--settle-ms", "500"]
+
+
 @pytest.mark.parametrize("text", ["mine", "=/bin/peer", "mine=", "mine=A=1", "go=/bin/peer"])
 def test_an_extra_peer_needs_a_new_name_and_a_command(text: str) -> None:
     with pytest.raises(ValueError, match="NAME=COMMAND"):

@@ -1,7 +1,8 @@
 // js-libp2p behind the command line that all measured stacks share.
 //
 // Runs from the folder that `benchmarks.environments` makes, beside its node_modules.
-// Verbs: `listen [--port N]` and `dial ADDR --do ping|echo|perf|connect|hold`; one JSON object a line on stdout.
+// Verbs: `listen [--port N] [--topic T]`, `dial ADDR --do ping|echo|perf|connect|hold` and
+// `gossip ADDR… --topic T --publish N`; one JSON object a line on stdout.
 // TCP, Noise and yamux on 127.0.0.1; limits are raised, everything else is as the library has it.
 
 import { randomBytes } from 'node:crypto'
@@ -9,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -31,7 +33,7 @@ const LIMITS = { maxInboundStreams: MANY, maxOutboundStreams: MANY }
 
 const emit = (event) => process.stdout.write(JSON.stringify(event) + '\n')
 
-const makeNode = (listen) => createLibp2p({
+const makeNode = (listen, services = {}) => createLibp2p({
   addresses: { listen },
   transports: [tcp()],
   connectionEncrypters: [noise()],
@@ -39,7 +41,7 @@ const makeNode = (listen) => createLibp2p({
   connectionManager: {
     maxConnections: MANY, inboundConnectionThreshold: MANY, maxIncomingPendingConnections: MANY
   },
-  services: { ping: ping(LIMITS), identify: identify(LIMITS) }
+  services: { ping: ping(LIMITS), identify: identify(LIMITS), ...services }
 })
 
 // Give `take` all bytes up to the end of the stream. The stream's own iterator waits for ever when the FIN came first.
@@ -93,13 +95,78 @@ async function servePerf (stream) {
   await stream.close()
 }
 
+// ns since 1970 in steps of a microsecond: what the other peers write into a message, and finer than Date.now().
+const nowNs = () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e3)) * 1000n
+
+// Count the messages of others in `topic`; gives the function that sums them up, under the names that all peers use.
+function join (pubsub, topic) {
+  const received = []
+  const latencies = []
+  const numbers = new Set()
+  pubsub.addEventListener('message', ({ detail: { data } }) => {
+    const now = nowNs()
+    const view = new DataView(data.buffer, data.byteOffset)
+    received.push(now)
+    numbers.add(view.getBigUint64(0))
+    latencies.push(Number(now - view.getBigUint64(8)) / 1e3)
+  })
+  pubsub.subscribe(topic)
+  return () => {
+    const count = received.length
+    const span = count > 1 ? Number(received[count - 1] - received[0]) / 1e9 : 0
+    const first = latencies[0]
+    latencies.sort((a, b) => a - b)
+    return {
+      received: count,
+      distinct: numbers.size,
+      receive_span_seconds: span,
+      receive_rate: span ? (count - 1) / span : 0,
+      latency_us_first: first,
+      latency_us_p50: latencies[Math.floor(count / 2)],
+      latency_us_p99: latencies[Math.floor(count * 99 / 100)],
+      latency_us_max: latencies[count - 1]
+    }
+  }
+}
+
+// Publish `--publish` messages once all that were dialled had time to be in the mesh, then stay for `--settle` seconds.
+async function gossip (addresses, options) {
+  const node = await makeNode([], { pubsub: gossipsub() })
+  const { pubsub } = node.services
+  const summary = join(pubsub, options.topic)
+  for (const address of addresses) await node.dial(address)
+  const begin = performance.now()
+  const meshed = async (count, seconds) => {
+    while (pubsub.getMeshPeers(options.topic).length < count && performance.now() - begin < seconds * 1e3) await sleep(5)
+  }
+  await meshed(1, 10)
+  await meshed(Math.min(addresses.length, 12), 2)
+  const start = performance.now()
+  for (let number = 0; number < options.publish; number++) {
+    if (options.rate) {
+      const early = start + number * 1e3 / options.rate - performance.now()
+      if (early >= 1) await sleep(early)
+    }
+    const data = Buffer.alloc(options.size)
+    data.writeBigUInt64BE(BigInt(number))
+    data.writeBigUInt64BE(nowNs(), 8)
+    await pubsub.publish(options.topic, data)
+  }
+  const seconds = (performance.now() - start) / 1e3
+  await sleep(options.settle * 1e3)
+  emit({ event: 'gossip', sent: options.publish, publish_seconds: seconds, ...summary() })
+}
+
 async function listen (options) {
-  const node = await makeNode([`/ip4/127.0.0.1/tcp/${options.port}`])
+  const services = options.topic ? { pubsub: gossipsub() } : {}
+  const node = await makeNode([`/ip4/127.0.0.1/tcp/${options.port}`], services)
+  const summary = options.topic ? join(node.services.pubsub, options.topic) : () => ({})
   for (const [protocol, serve] of [[ECHO, serveEcho], [PERF, servePerf]]) {
     await node.handle(protocol, (stream) => serve(stream).catch((error) => stream.abort(error)), LIMITS)
   }
   emit({ event: 'listening', addr: node.getMultiaddrs()[0].toString() })
   await new Promise((resolve) => process.stdin.on('end', resolve).resume())
+  emit({ event: 'summary', ...summary() })
 }
 
 // Pings one after another on one stream, timed here: the library's own opens a stream each and gives whole milliseconds.
@@ -193,14 +260,17 @@ async function dial (address, options) {
 }
 
 async function main () {
-  const numbers = { port: 0, count: 10, size: 1, streams: 1, workers: 0, up: 0, down: 0, wait: 10 }
-  const options = { do: { type: 'string' }, concurrent: { type: 'boolean' } }
+  const numbers = { port: 0, count: 10, size: 1, streams: 1, workers: 0, up: 0, down: 0, wait: 10, publish: 0, rate: 0, settle: 0.5 }
+  const options = {
+    do: { type: 'string' }, topic: { type: 'string' }, concurrent: { type: 'boolean' }, quiet: { type: 'boolean' }
+  }
   for (const [name, value] of Object.entries(numbers)) options[name] = { type: 'string', default: String(value) }
-  const { values, positionals: [verb, address] } = parseArgs({ options, allowPositionals: true })
+  const { values, positionals: [verb, ...addresses] } = parseArgs({ options, allowPositionals: true })
   for (const name of Object.keys(numbers)) values[name] = Number(values[name])
   if (verb === 'listen') await listen(values)
-  else if (verb === 'dial' && address) await dial(multiaddr(address), values)
-  else throw new Error('usage: listen [--port N] | dial ADDR --do ping|echo|perf|connect|hold')
+  else if (verb === 'dial' && addresses.length) await dial(multiaddr(addresses[0]), values)
+  else if (verb === 'gossip' && addresses.length && values.topic) await gossip(addresses.map(multiaddr), values)
+  else throw new Error('usage: listen [--port N] | dial ADDR --do ping|echo|perf|connect|hold | gossip ADDR --topic T')
 }
 
 // What the library leaves unhandled when a peer goes away is no reason to end, as it would be for Node.

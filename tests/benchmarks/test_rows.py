@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks.processes import RunFailed
+from benchmarks.rows import ROWS, Session, chosen, measured
+from benchmarks.stacks import NAMES, Sizes, Stack
+
+
+def stack(nodes: int) -> Stack:
+    sizes = Sizes(simulated_nodes=nodes, deadline=30)
+    return Stack(name="p2pstack", command=("/no",), version="-", import_command=(sys.executable, ""), sizes=sizes)
+
+
+def test_rows_come_in_the_order_of_the_table_and_once() -> None:
+    assert [row.name for row in chosen(["ping", "bulk", "ping"])] == ["bulk", "ping"]
+    assert chosen(list(ROWS)) == list(ROWS.values())
+
+
+def test_a_group_stands_for_its_rows() -> None:
+    names = [row.name for row in chosen(["gossip", "gossip-one"])]
+    assert names == ["gossip-one", "gossip-ten", "gossip-latency", "gossip-simulation"]
+
+
+@pytest.mark.parametrize("name", ["pong", "", "gossip-"])
+def test_an_unknown_name_is_an_error(name: str) -> None:
+    with pytest.raises(ValueError, match="unknown row"):
+        chosen(["ping", name])
+
+
+def test_some_rows_are_for_some_stacks() -> None:
+    assert [name for name in NAMES if ROWS["import"].is_for(name)] == ["p2pstack", "py-libp2p"]
+    assert [name for name in NAMES if ROWS["gossip-simulation"].is_for(name)] == ["p2pstack"]
+    assert ROWS["ping"].is_for("anything")
+
+
+def test_a_simulation_costs_time() -> None:
+    found = measured(ROWS["gossip-simulation"], stack(30), Session())
+    assert found.keys() == {"1,000 simulated nodes, start", "heartbeat and message"}
+    assert all(0 < seconds < 20 for seconds in found.values())
+
+
+def test_a_simulation_that_can_not_be_is_a_failure() -> None:
+    with pytest.raises(RunFailed):
+        measured(ROWS["gossip-simulation"], stack(0), Session())
