@@ -1,0 +1,70 @@
+"""A Shinkai node's libp2p: one host a profile, messages in and out of it, and what they become (specs/shinkai.md).
+
+::
+
+    LibP2PManager               one host: its life, the channel of events in, the events out, and direct calls
+    ├── EventSender             the channel's end that a program holds; bounded
+    ├── DirectMessages          head: a message is a request, and its answer a message (SHK-71)
+    ├── GossipMessages          seed: a message is published for its recipient, and everybody gets it (SHK-72)
+    ├── KeptLink, RelayLink     connections that are made again when they end (SHK-76)
+    └── KnownPeers              peers that are found again after a restart (SHK-77)
+    ShinkaiMessageHandler       what came in, checked and made a job of a JobQueue (SHK-73 to SHK-75)
+"""
+
+from p2pstack.shinkai.network.channel import EventSender
+from p2pstack.shinkai.network.config import HandlerConfig, ManagerConfig
+from p2pstack.shinkai.network.events import (
+    AddPeer,
+    BroadcastMessage,
+    ConnectToDiscoveredPeer,
+    DiscoverPeers,
+    MessageReceived,
+    NetworkEvent,
+    Notice,
+    PeerDiscovered,
+    PeerDown,
+    PeerUp,
+    PingPeer,
+    RelayDown,
+    RelayUp,
+    SendDirectMessage,
+    SendMessage,
+    SendResponse,
+    TryDirectConnectionUpgrade,
+)
+from p2pstack.shinkai.network.gossip import Published
+from p2pstack.shinkai.network.handler import Arrival, Received, ShinkaiMessageHandler, Via
+from p2pstack.shinkai.network.manager import LibP2PManager
+from p2pstack.shinkai.network.profiles import Profile
+from p2pstack.shinkai.network.responses import ResponseChannel
+
+__all__ = [
+    "AddPeer",
+    "Arrival",
+    "BroadcastMessage",
+    "ConnectToDiscoveredPeer",
+    "DiscoverPeers",
+    "EventSender",
+    "HandlerConfig",
+    "LibP2PManager",
+    "ManagerConfig",
+    "MessageReceived",
+    "NetworkEvent",
+    "Notice",
+    "PeerDiscovered",
+    "PeerDown",
+    "PeerUp",
+    "PingPeer",
+    "Profile",
+    "Published",
+    "Received",
+    "RelayDown",
+    "RelayUp",
+    "ResponseChannel",
+    "SendDirectMessage",
+    "SendMessage",
+    "SendResponse",
+    "ShinkaiMessageHandler",
+    "TryDirectConnectionUpgrade",
+    "Via",
+]
