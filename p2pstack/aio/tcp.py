@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
@@ -12,7 +13,7 @@ from p2pstack.errors import DeadlineExceeded
 from p2pstack.identity.multiaddrs import Multiaddr, from_sockaddr
 from p2pstack.identity.peer_id import PeerId
 
-__all__ = ["dial_tcp", "listen_tcp", "listening_addresses"]
+__all__ = ["adopt_tcp", "dial_tcp", "listen_tcp", "listening_addresses", "serve_tcp"]
 
 _BACKLOG = 512
 """Connections that the kernel keeps for us to accept."""
@@ -115,6 +116,17 @@ async def dial_tcp(
 
 
 async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
+    """Listen on an IP address for connections of a host; see :func:`serve_tcp`.
+
+    Raises:
+        OSError: the address is in use or not of this machine.
+    """
+    return await serve_tcp(runtime.loop, host, port, lambda: Connection(runtime, outbound=False))
+
+
+async def serve_tcp(
+    loop: asyncio.AbstractEventLoop, host: str, port: int, factory: Callable[[], asyncio.BaseProtocol]
+) -> asyncio.Server:
     """Listen on an IP address; port 0 picks a free one. An IPv6 socket takes IPv6 only.
 
     Raises:
@@ -127,9 +139,7 @@ async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
-        server = await runtime.loop.create_server(
-            lambda: Connection(runtime, outbound=False), sock=sock, backlog=_ACCEPTS_A_TURN, start_serving=False
-        )
+        server = await loop.create_server(factory, sock=sock, backlog=_ACCEPTS_A_TURN, start_serving=False)
     except BaseException:
         sock.close()
         raise
@@ -140,6 +150,27 @@ async def listen_tcp(runtime: Runtime, host: str, port: int) -> asyncio.Server:
         server.close()
         raise
     return server
+
+
+def adopt_tcp(runtime: Runtime, transport: asyncio.Transport, data: bytes) -> Connection:
+    """Go on with a socket that another protocol has accepted, as an inbound connection.
+
+    ``data`` is what that protocol has read of it. The transport must be connected; it is the connection's from here on.
+    """
+    connection = Connection(runtime, outbound=False)
+    # uvloop looks at the kind of protocol only when it begins to read.
+    transport.pause_reading()
+    transport.set_protocol(connection)
+    transport.resume_reading()
+    connection.connection_made(transport)
+    rest = memoryview(data)
+    while rest and connection.close_reason is None:
+        room = connection.get_buffer(len(rest))
+        size = min(len(room), len(rest))
+        room[:size] = rest[:size]
+        connection.buffer_updated(size)
+        rest = rest[size:]
+    return connection
 
 
 def listening_addresses(server: asyncio.Server) -> list[Multiaddr]:

@@ -14,7 +14,7 @@ from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
 from p2pstack.aio.stream import Stream
 from p2pstack.aio.tasks import Handler, HandlerEntry
-from p2pstack.aio.tcp import listen_tcp, listening_addresses
+from p2pstack.aio.tcp import adopt_tcp, listen_tcp, listening_addresses
 from p2pstack.connection.config import YAMUX_PROTOCOL
 from p2pstack.connection.machine import Endpoint
 from p2pstack.connection.protocols import ProtocolTable
@@ -87,6 +87,7 @@ class BaseHost:
             self.peer_id, self.config, self._limits, self._manager, self.peerstore, self._events, self._gate
         )
         self._servers: list[asyncio.Server] = []
+        self._shared: list[asyncio.Server] = []
         self._runtime: Runtime | None = None
         self._dialer: Dialer | None = None
         self._closed = asyncio.Event()
@@ -180,7 +181,7 @@ class BaseHost:
     @property
     def bound_addresses(self) -> list[Multiaddr]:
         """What the listeners are bound to, wildcards included."""
-        return [address for server in self._servers for address in listening_addresses(server)]
+        return [address for server in (*self._servers, *self._shared) for address in listening_addresses(server)]
 
     @property
     def addresses(self) -> list[Multiaddr]:
@@ -210,6 +211,25 @@ class BaseHost:
         self._servers.append(server)
         self._events.emit(AddressesChanged(addresses=tuple(self.addresses)))
         return listening_addresses(server)
+
+    def share(self, server: asyncio.Server) -> None:
+        """Count the addresses of ``server`` as this host's; it belongs to who made it, and is not closed with the host.
+
+        Its protocols find out what a connection is, and hand those of libp2p over by :meth:`adopt`.
+        """
+        self._shared.append(server)
+        self._events.emit(AddressesChanged(addresses=tuple(self.addresses)))
+
+    def adopt(self, transport: asyncio.Transport, data: bytes = b"") -> Connection:
+        """Go on with a connected TCP socket as an inbound connection; ``data`` is what was read of it already.
+
+        Limits and gate hold as for any other; where they refuse it, it is closed when this returns.
+
+        Raises:
+            HostClosed: the host is not running; the transport is still the caller's.
+        """
+        runtime, _ = self._running()
+        return adopt_tcp(runtime, transport, data)
 
     # -- peers
 

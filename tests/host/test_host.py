@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tcp import listening_addresses, serve_tcp
 from p2pstack.errors import (
     DecodeError,
     DialError,
@@ -17,7 +19,7 @@ from p2pstack.errors import (
     StreamError,
     StreamReset,
 )
-from p2pstack.host.config import HostConfig
+from p2pstack.host.config import HostConfig, LimitsConfig
 from p2pstack.host.events import AddressesChanged, ProtocolsChanged
 from p2pstack.host.host import BaseHost, Target
 from p2pstack.identity.keys import PrivateKey
@@ -433,3 +435,56 @@ def test_the_usage_names_every_limit_of_the_host() -> None:
         "window_memory",
         "peerstore.max_peers",
     }
+
+
+class _Port(asyncio.Protocol):
+    """A listener of somebody else's, which hands every connection over with its first bytes."""
+
+    def __init__(self, host: BaseHost) -> None:
+        self._host = host
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._host.adopt(self._transport, data)
+
+
+async def test_connections_that_others_have_accepted_are_adopted() -> None:
+    host = BaseHost()
+    host.handle(ECHO, echo)
+    async with host, BaseHost() as client:
+        changes = host.events(AddressesChanged)
+        server = await serve_tcp(asyncio.get_running_loop(), "127.0.0.1", 0, lambda: _Port(host))
+        host.share(server)
+        event = await anext(changes)
+        assert isinstance(event, AddressesChanged)
+        assert event.addresses == tuple(listening_addresses(server)) == tuple(host.addresses)
+        stream = await client.open_stream(str(host.full_addresses[0]), ECHO)
+        data = bytes(100_000)
+        assert await exchange(stream, data) == data
+        await until(lambda: len(host.connections()) == 1)
+        assert host.connections()[0].direction == "inbound"
+        await host.close()
+        assert server.is_serving()
+        server.close()
+
+
+async def test_limits_hold_for_adopted_connections() -> None:
+    config = HostConfig(limits=LimitsConfig(inbound_connections=1))
+    async with BaseHost(config=config) as host, BaseHost() as first, BaseHost() as client:
+        server = await serve_tcp(asyncio.get_running_loop(), "127.0.0.1", 0, lambda: _Port(host))
+        host.share(server)
+        await first.connect(str(host.full_addresses[0]))
+        await until(lambda: len(host.connections()) == 1)
+        with pytest.raises(DialError):
+            await client.connect(str(host.full_addresses[0]))
+        assert [each.peer_id for each in host.connections()] == [first.peer_id]
+        server.close()
+
+
+async def test_a_host_that_does_not_run_adopts_nothing() -> None:
+    with pytest.raises(HostClosed):
+        BaseHost().adopt(cast("asyncio.Transport", None))

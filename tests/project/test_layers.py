@@ -44,6 +44,7 @@ IMPORTS_IN_FUNCTIONS: dict[tuple[str, str], str] = {
     ("p2pstack/cli/", "rich"): "an extra; the command line works without it",
     ("p2pstack/cli/", "uvloop"): "an extra; only the command line chooses an event loop",
     ("p2pstack/host/interfaces.py", "psutil"): "only hosts that listen on all interfaces need it",
+    ("p2pstack/shinkai/node/ws.py", "websockets"): "an extra; a node works without it",
     ("p2pstack/host/resolver.py", "dns"): "takes 60 ms to import, and most programs never see a dnsaddr",
 }
 """(path prefix, imported top-level module) -> why the import may stand inside a function."""

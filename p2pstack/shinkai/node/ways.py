@@ -1,0 +1,196 @@
+"""The ways of libp2p: a request to a node of today, a publication for nodes of the seed era (SHK-81, SHK-82)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from p2pstack.errors import LocalError, P2PError
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.shinkai import signatures
+from p2pstack.shinkai.directory.interface import Route
+from p2pstack.shinkai.endpoints import Endpoint
+from p2pstack.shinkai.errors import MessageError
+from p2pstack.shinkai.keys import key_of_name
+from p2pstack.shinkai.limits.bandwidth import Priority
+from p2pstack.shinkai.message import EncryptedBody, EncryptedData, ShinkaiMessage
+from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.gossip import topic_of
+from p2pstack.shinkai.network.manager import LibP2PManager
+from p2pstack.shinkai.node.acks import acknowledged_key
+from p2pstack.shinkai.node.results import SendState
+from p2pstack.shinkai.node.stages import Stage, stage_of
+
+__all__ = ["UNACKNOWLEDGED", "HeadWay", "SeedWay", "Way", "WayOutcome", "multiaddr_of"]
+
+UNACKNOWLEDGED = "unacknowledged"
+"""It has reached somebody, who has not said so."""
+
+_OURS = "p2pstack/"
+"""What the agent of a seed node starts with that acknowledges over gossip."""
+
+_SUBSCRIPTION_WAIT = 2.0
+"""Seconds in which a peer that was connected to tells what topics it wants."""
+
+_LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class WayOutcome:
+    """What came of one way: how it went well, or why not. ``reached``: it has left, and somebody may have it."""
+
+    state: SendState | None
+    error: str = ""
+    reached: bool = False
+
+
+class Way(Protocol):
+    """A way to a node by libp2p."""
+
+    separate_acks: bool
+    """Acknowledgements come as messages of their own."""
+
+    async def deliver(
+        self,
+        message: ShinkaiMessage,
+        route: Route,
+        *,
+        key: str,
+        relay: Route | None,
+        address: Endpoint | None,
+        acknowledged: bool,
+        priority: Priority,
+        timeout: float,
+    ) -> WayOutcome:
+        """Deliver a message.
+
+        With ``separate_acks`` an outcome that is ``reached`` is to be waited for. May raise P2PError.
+        """
+        ...
+
+
+def multiaddr_of(endpoint: Endpoint) -> str:
+    """Return the multiaddr of a host and port."""
+    try:
+        address = ipaddress.ip_address(endpoint.host.partition("%")[0])
+    except ValueError:
+        return f"/dns/{endpoint.host}/tcp/{endpoint.port}"
+    return f"/ip{address.version}/{address}/tcp/{endpoint.port}"
+
+
+class HeadWay:
+    """A request, whose answer acknowledges it. ``on_answer`` takes answers that say more than ACK."""
+
+    separate_acks = False
+
+    def __init__(
+        self, manager: LibP2PManager, on_answer: Callable[[PeerId, ShinkaiMessage], Awaitable[object]]
+    ) -> None:
+        self._manager = manager
+        self._on_answer = on_answer
+
+    async def deliver(
+        self,
+        message: ShinkaiMessage,
+        route: Route,
+        *,
+        key: str,
+        relay: Route | None,
+        address: Endpoint | None,
+        acknowledged: bool,
+        priority: Priority,
+        timeout: float,
+    ) -> WayOutcome:
+        """Send a request to the node, or to our relay where it is behind one."""
+        target = route.record.peer_id
+        endpoint = address or route.address
+        if route.record.routing:
+            if relay is None:
+                return WayOutcome(None, f"{route.record.name} is behind a relay, and this node has none")
+            target, endpoint = relay.record.peer_id, relay.address
+        answer = await self._manager.send_direct(
+            target, message, [multiaddr_of(endpoint)], timeout=timeout, priority=priority
+        )
+        if not acknowledged:
+            return WayOutcome(SendState.SENT)
+        if answer is None:
+            return WayOutcome(None, "the node has taken it, and has not acknowledged it", reached=True)
+        return await self._judge(answer, route, key, target)
+
+    async def _judge(self, answer: ShinkaiMessage, route: Route, key: str, source: PeerId) -> WayOutcome:
+        """Check that an answer is the recipient's, and about this message."""
+        record = route.record
+        try:
+            if answer.sender_node != record.name.node:
+                return WayOutcome(None, "the answer is another node's", reached=True)
+            signatures.verify_outer(answer, record.signature_key)
+        except MessageError as error:
+            return WayOutcome(None, f"the answer is refused, {error.reason}: {error}", reached=True)
+        if not _is_ack(answer):
+            await self._on_answer(source, answer)
+        elif acknowledged_key(answer) not in {None, key}:
+            return WayOutcome(None, "the answer acknowledges another message", reached=True)
+        return WayOutcome(SendState.ACKNOWLEDGED)
+
+
+def _is_ack(message: ShinkaiMessage) -> bool:
+    if isinstance(message.body, EncryptedBody) or isinstance(message.body.message_data, EncryptedData):
+        return False
+    return stage_of(message) is Stage.ACK
+
+
+class SeedWay:
+    """A publication in the topic of the recipient."""
+
+    separate_acks = True
+
+    def __init__(self, manager: LibP2PManager) -> None:
+        self._manager = manager
+
+    async def deliver(
+        self,
+        message: ShinkaiMessage,
+        route: Route,
+        *,
+        key: str,
+        relay: Route | None,
+        address: Endpoint | None,
+        acknowledged: bool,
+        priority: Priority,
+        timeout: float,
+    ) -> WayOutcome:
+        """Publish, once somebody wants the topic; the recipient is dialled if nobody does."""
+        topic = topic_of(message)
+        peer = await self._find(topic, route.record.name, address or route.address, timeout)
+        published = await self._manager.broadcast(topic, message, timeout=timeout, priority=priority)
+        if not published.peers:
+            return WayOutcome(None, f"nobody is in {topic}")
+        if not acknowledged:
+            return WayOutcome(SendState.SENT)
+        agent = "" if peer is None else self._manager.agent_of(peer)
+        if agent and not agent.startswith(_OURS):
+            # An original acknowledges nothing over gossip.
+            return WayOutcome(SendState.SENT)
+        return WayOutcome(None, reached=True)
+
+    async def _find(self, topic: str, name: ShinkaiName, endpoint: Endpoint, timeout: float) -> PeerId | None:
+        """Return the recipient's peer if it is connected; have somebody in its topic if that is possible."""
+        peer = key_of_name(name).peer_id
+        if peer in self._manager.topic_peers(topic):
+            return peer
+        if peer not in self._manager.peers():
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._manager.add_peer(multiaddr_of(endpoint), peer)
+            except (P2PError, TimeoutError) as error:
+                if not self._manager.topic_peers(topic):
+                    raise LocalError(f"nobody is in {topic}, and its node can't be dialled: {error}") from error
+                return None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SUBSCRIPTION_WAIT
+        while peer not in self._manager.topic_peers(topic) and loop.time() < until:  # noqa: ASYNC110 - nothing tells of a subscription
+            await asyncio.sleep(_LOOK_EVERY)
+        return peer

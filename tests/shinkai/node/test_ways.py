@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2pstack.errors import DialError
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.shinkai.builder import ShinkaiMessageBuilder
+from p2pstack.shinkai.directory.interface import Route
+from p2pstack.shinkai.endpoints import Endpoint
+from p2pstack.shinkai.keys import key_of_name
+from p2pstack.shinkai.limits.bandwidth import Priority
+from p2pstack.shinkai.message import ShinkaiMessage
+from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.gossip import Published
+from p2pstack.shinkai.node.acks import make_ack
+from p2pstack.shinkai.node.results import SendState
+from p2pstack.shinkai.node.ways import HeadWay, SeedWay, WayOutcome, multiaddr_of
+from tests.shinkai.node.pairs import ALICE, BOB, CAROL, keys, record
+
+KEY = "cd" * 32
+
+
+class FakeManager:
+    """Answers as it was told."""
+
+    def __init__(self, answer: ShinkaiMessage | None = None, *, agent: str = "", topic: int = 1) -> None:
+        self.answer = answer
+        self.agent = agent
+        self.topic = topic
+        self.targets: list[tuple[PeerId, list[str]]] = []
+        self.dials: list[str] = []
+
+    async def send_direct(self, peer: PeerId, _: ShinkaiMessage, addresses: list[str], **__: Any) -> Any:
+        self.targets.append((peer, addresses))
+        return self.answer
+
+    async def broadcast(self, topic: str, _: ShinkaiMessage, **__: Any) -> Published:
+        return Published(topic=topic, peers=self.topic, network_peers=1, dropped=0)
+
+    async def add_peer(self, address: str, peer: PeerId) -> PeerId:
+        self.dials.append(address)
+        raise DialError(peer, [])
+
+    def topic_peers(self, _: str) -> list[PeerId]:
+        return [key_of_name(ShinkaiName.parse(BOB)).peer_id] if self.topic and self.agent else []
+
+    def peers(self) -> list[PeerId]:
+        return self.topic_peers("")
+
+    def agent_of(self, _: PeerId) -> str:
+        return self.agent
+
+
+def message(sender: str = ALICE, recipient: str = BOB, text: str = "x") -> ShinkaiMessage:
+    return ShinkaiMessageBuilder(keys(sender), sender, recipient, time=0.0, entropy=bytes).text(text).build()
+
+
+def ack(sender: str = BOB, key: str = KEY) -> ShinkaiMessage:
+    return make_ack(keys(sender), ShinkaiName.parse(sender), ALICE, key, time=0.0, entropy=bytes)
+
+
+async def deliver(way: HeadWay | SeedWay, route: Route | None = None, **options: Any) -> WayOutcome:
+    arguments: dict[str, Any] = {"key": KEY, "relay": None, "address": None, "acknowledged": True, **options}
+    return await way.deliver(message(), route or Route(record(BOB)), priority=Priority.NORMAL, timeout=1.0, **arguments)
+
+
+async def ignore(_: PeerId, __: ShinkaiMessage) -> None:
+    return
+
+
+def head(manager: FakeManager) -> HeadWay:
+    return HeadWay(manager, ignore)  # type: ignore[arg-type]
+
+
+def seed(manager: FakeManager) -> SeedWay:
+    return SeedWay(manager)  # type: ignore[arg-type]
+
+
+def test_addresses() -> None:
+    assert multiaddr_of(Endpoint("127.0.0.1", 9)) == "/ip4/127.0.0.1/tcp/9"
+    assert multiaddr_of(Endpoint("::1", 9)) == "/ip6/::1/tcp/9"
+    assert multiaddr_of(Endpoint("example.com", 9)) == "/dns/example.com/tcp/9"
+
+
+@pytest.mark.req("SHK-81", "SHK-82")
+@pytest.mark.parametrize(
+    ("answer", "state", "error"),
+    [
+        (ack(), SendState.ACKNOWLEDGED, ""),
+        (None, None, "has not acknowledged"),
+        (ack(key="00" * 32), None, "another message"),
+        (ack(CAROL), None, "another node"),
+        (message(BOB, ALICE), SendState.ACKNOWLEDGED, ""),
+    ],
+)
+async def test_an_answer_counts_if_the_recipient_signed_it(
+    answer: ShinkaiMessage | None, state: SendState | None, error: str
+) -> None:
+    outcome = await deliver(head(FakeManager(answer)))
+    assert outcome.state is state
+    assert error in outcome.error
+    assert outcome.reached is (state is None)
+
+
+@pytest.mark.req("SHK-82")
+async def test_an_answer_that_is_not_signed_by_the_recipient_counts_for_nothing() -> None:
+    forged = ShinkaiMessageBuilder(keys(CAROL), BOB, ALICE, time=0.0, entropy=bytes).ack().build()
+    outcome = await deliver(head(FakeManager(forged)))
+    assert outcome.state is None
+    assert "bad-signature" in outcome.error
+
+
+async def test_answers_that_say_more_than_ack_are_taken_as_messages() -> None:
+    taken: list[str] = []
+
+    async def on_answer(_: PeerId, answer: ShinkaiMessage) -> None:
+        taken.append(answer.content)
+
+    await deliver(HeadWay(FakeManager(message(BOB, ALICE, "more")), on_answer))  # type: ignore[arg-type]
+    assert taken == ["more"]
+
+
+@pytest.mark.req("SHK-81")
+async def test_a_node_behind_a_relay_is_reached_through_ours() -> None:
+    manager = FakeManager(ack())
+    behind = Route(record(BOB, routing=True))
+    assert "relay" in (await deliver(head(manager), behind)).error
+    relay = Route(record(CAROL, "192.0.2.7:9"))
+    assert (await deliver(head(manager), behind, relay=relay)).state is SendState.ACKNOWLEDGED
+    assert manager.targets == [(record(CAROL).peer_id, ["/ip4/192.0.2.7/tcp/9"])]
+
+
+async def test_what_needs_no_acknowledgement_is_sent() -> None:
+    assert (await deliver(head(FakeManager()), acknowledged=False)).state is SendState.SENT
+    assert (await deliver(seed(FakeManager(agent="p2pstack/x")), acknowledged=False)).state is SendState.SENT
+
+
+@pytest.mark.req("SHK-82")
+@pytest.mark.parametrize(
+    ("agent", "topic", "state", "reached"),
+    [
+        ("rust-libp2p/0.44.2", 1, SendState.SENT, False),
+        ("p2pstack/shinkai-node-@@bob.shinkai", 1, None, True),
+    ],
+)
+async def test_an_original_of_the_seed_era_is_not_waited_for(
+    agent: str, topic: int, state: SendState | None, reached: bool
+) -> None:
+    outcome = await deliver(seed(FakeManager(agent=agent, topic=topic)))
+    assert (outcome.state, outcome.reached) == (state, reached)
+
+
+async def test_where_nobody_is_in_the_topic_its_node_is_dialled() -> None:
+    manager = FakeManager(agent="", topic=0)
+    with pytest.raises(Exception, match="can't be dialled"):
+        await deliver(seed(manager), address=Endpoint("192.0.2.7", 9))
+    assert manager.dials == ["/ip4/192.0.2.7/tcp/9"]
+    silent = FakeManager(agent="p2pstack/x", topic=1)
+    silent.topic_peers = lambda _: [key_of_name(ShinkaiName.parse(BOB)).peer_id]  # type: ignore[method-assign]
+    silent.topic = 0
+    assert "nobody is in" in (await deliver(seed(silent))).error
