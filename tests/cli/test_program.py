@@ -22,7 +22,7 @@ def test_the_version_is_one_everywhere(commands: Commands) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert commands.run("--version").out == f"p2pstack {project['version']}\n"
     assert __version__ == project["version"]
-    assert project["scripts"] == {"p2pstack": "p2pstack.cli:main"}
+    assert project["scripts"]["p2pstack"] == "p2pstack.cli:main"
 
 
 def test_the_help_names_every_command(commands: Commands) -> None:
