@@ -20,6 +20,9 @@ from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.peer_record import PeerRecord
 from p2pstack.multistream.messages import HEADER, LS, NA, encode
 from p2pstack.services.identify_message import Announcement
+from p2pstack.shinkai.contents import JobCreation, JobMessage
+from p2pstack.shinkai.frames import Frame, MessageType
+from p2pstack.shinkai.frames import encode_frame as encode_shinkai_frame
 from p2pstack.wire import uvarint
 from p2pstack.wire.framing import encode_frame
 from p2pstack.yamux.frames import ACK, FIN, RST, SYN
@@ -55,7 +58,7 @@ def _uncut(payloads: Sequence[bytes]) -> bytes:
 def build() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
     lower = {**_wire(), **_negotiations(), **_secrecy(), **_streams(), **_connections()}
-    return {**lower, **_identities(), **_pubsub(), **_routers()}
+    return {**lower, **_identities(), **_pubsub(), **_routers(), **_shinkai_frames(), **_shinkai()}
 
 
 def _wire() -> dict[str, list[bytes]]:
@@ -228,6 +231,95 @@ def _routers() -> dict[str, list[bytes]]:
             b"\x03" + b"".join(bytes((0xE0 | number, number)) for number in range(8)) + late * 3 + talk,
             b"\x00\xf4" + talk + b"\x20\x01\x20\x00" + late * 6 + b"\xf3" + late,
         ]
+    }
+
+
+def _shinkai_frames() -> dict[str, list[bytes]]:
+    vectors = load("shinkai")
+    whole, *_, hello = (bytes.fromhex(case["frame_hex"]) for case in vectors["tcp_frames"]["vectors"])
+    proof = vectors["tcp_relay_handshake"]
+    challenge, answer, verdict = (
+        bytes.fromhex(proof[key]) for key in ("challenge_frame_hex", "answer_frame_hex", "verdict_frame_hex")
+    )
+    short = encode_shinkai_frame(Frame("@@bob.shinkai", MessageType.SHINKAI_MESSAGE, b"{}"))
+    return {
+        "shinkai-frame": [
+            b"\x00" + _single(whole + hello),
+            b"\x01" + _whole(short + hello + short),
+            b"\x01" + _single(short + hello + b"\x00\x00\x00\x08\x00\x00\x00\x02\xc3\xa9\x01x"),
+            b"\x01" + _single(short + b"\x00\x00\x00\x06\x00\x00\x00\x01\xff\x01"),
+            b"\x01" + _single(short + b"\x00\x00\x00\x09\x00\x00\x00\x04name\x02"),
+            b"\x01" + _uncut([short, hello[:9], hello[9:], b"\x00\x00\x00\x77"]),
+            b"\x01" + _single(b"\x00\x00\x00\x05\x00\x00\x00\x01"),
+            b"\x01" + _single(b"\x00\x00\x00\x13\x00\x00\x00\x0e"),
+            b"\x02" + _single(challenge + verdict),
+            b"\x02" + _whole(b"\x00\x00\x00\x01\xff"),
+            b"\x03" + _single(answer + b"more"),
+        ]
+    }
+
+
+def _shinkai() -> dict[str, list[bytes]]:
+    vectors = load("shinkai")
+    texts = [vectors["messages"][number]["wire_json"].encode() for number in (0, 4, 7, 11)]
+    job = JobMessage(job_id="a", content="b", tools=("c",), callback={"d": [1, 2.5, 2**64]}, fs_files_paths=("e",))
+    pieces = (
+        b"hash",
+        b"",
+        "\u00e9".encode(),
+        b"content",
+        b"main",
+        b"main",
+        b"inbox",
+        b"00",
+        b"@@a.shinkai",
+        b"b",
+        b"t",
+    )
+    any_texts = b"".join(bytes((len(piece),)) + piece for piece in (*pieces, b"", b"", b""))
+    body = b'{"message_data":{"encrypted":{"content":"x"}},"internal_metadata":["","","","","None",null]}'
+    steps = (b"\x00\x05\x01", b"\x01\x06\x06\x90", b"\x02\x02\x07\x18", b"\x03\x04\x02\x00\x00")
+    edits = (b"", b"\x01\x40\x00\x02  ", b"\x01\xff\x00\x01:")
+    names = (
+        "alice",
+        "@@ALICE.SHINKAI",
+        "@@a.b.arb-sep-shinkai/Main/agent/gPT",
+        "@@a.shinkai/",
+        "@@a.shinkai/p/agent",
+        "@@a.shinkai/\u00e9",
+    )
+    boxes = ("INBOX::@@Alice.shinkai::@@bob.shinkai/Main::FALSE", "job_inbox::id::more::false", "inbox::bob::true")
+    return {
+        "shinkai-message": [
+            *(b"\x00" + text for text in texts),
+            b"\x01" + texts[0][:-1] + b',"unknown":' + b"[" * 127 + b"]" * 127 + b"}",
+            b"\x00" + texts[0].replace(b"ACK", b"\\ud83e"),
+            *(b"\x02" + step for step in steps),
+            b"\x03" + any_texts + b"\x0d\x00\x00\x01",
+            b"\x03\x02\xc3\xa9\x01\xff" + any_texts,
+            b"\x04" + job.to_json().encode(),
+            b"\x04" + JobCreation(items=("a",), is_hidden=False).to_json().encode(),
+            b'\x04[{"network_tool":{},"tool_offering":null}]',
+            b'\x04{"agent_identity":"@@a.shinkai/main/agent/b"}',
+        ],
+        "shinkai-cipher": [
+            *(b"\x00" + case["content"][:200].encode() for case in vectors["bad_ciphertexts"]["vectors"][:3]),
+            b"\x01" + body,
+            b"\x01" + b"[" * 200,
+            b"\x02\x02\x00hi",
+            b"\x02\x02\x00hiInvoice",
+            b"\x02\x01\x00\xc3\xa9Invoice",
+            b"\x02\x03\x3fhi",
+            *(kind + edit for kind in (b"\x03\x00", b"\x03\x01") for edit in edits),
+            b"\x03\x00\x01\x0a\x02\x0209",
+        ],
+        "shinkai-name": [
+            *(b"\x00" + name.encode() for name in names),
+            *(b"\x01" + box.encode() for box in boxes),
+            b"\x01inbox" + b"::@@a.shinkai" * 99 + b"::true",
+            b"\x02\x05alice\x04main\x0d@@bob.shinkai\x00\x01",
+            b"\x02\x05alice\x00\x03b-b\x00\x00",
+        ],
     }
 
 

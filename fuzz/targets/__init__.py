@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fuzz.targets import connections, gossip_router, identities, negotiations, pubsub, secrecy, services, streams, wire
+from fuzz.targets import (
+    connections,
+    gossip_router,
+    identities,
+    negotiations,
+    pubsub,
+    secrecy,
+    services,
+    shinkai,
+    shinkai_message,
+    streams,
+    wire,
+)
 
 __all__ = ["TARGETS", "Target"]
 
@@ -29,4 +41,8 @@ TARGETS: dict[str, Target] = {
     "identify": services.identify,
     "pubsub-rpc": pubsub.rpc,
     "gossipsub-router": gossip_router.router,
+    "shinkai-frame": shinkai.frame,
+    "shinkai-message": shinkai_message.message,
+    "shinkai-cipher": shinkai.cipher,
+    "shinkai-name": shinkai.name,
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from p2pstack.gossipsub.state import State
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.multistream.responder import Responder
 from p2pstack.noise import Handshake
+from p2pstack.shinkai import encryption, inboxes, json_form, json_text, names, signatures
+from p2pstack.shinkai import frames as shinkai_frames
 from p2pstack.wire import uvarint
 from p2pstack.yamux.session import Session
 from p2pstack.yamux.stream import Stream
@@ -106,11 +109,29 @@ def raising(*_: object) -> None:
         ("gossipsub-router", State, "leave_mesh", lambda *_: True),
         ("pubsub-rpc", packing, "_topic", lambda _: b""),
         ("pubsub-rpc", signing, "_signed_part", lambda message, _: message.encoded),
+        ("shinkai-frame", shinkai_frames.FrameReader, "_check_total", lambda *_: None),
+        ("shinkai-frame", shinkai_frames.FrameReader, "_check_identity", lambda *_: None),
+        ("shinkai-frame", shinkai_frames, "_text", lambda data: data.decode("latin-1")),
+        ("shinkai-message", json_form, "checked", lambda text: text),
+        ("shinkai-message", json_text, "_bound", lambda *_: None),
+        ("shinkai-message", json_form, "unit_name", raising),
+        ("shinkai-message", signatures, "_verify", lambda *_: None),
+        ("shinkai-message", json_text, "canonical", json_text.compact),
+        ("shinkai-cipher", encryption, "unhex", bytes.fromhex),
+        ("shinkai-cipher", encryption, "_open", lambda _, sealed: sealed[12:-16]),
+        ("shinkai-cipher", encryption, "_unframed", lambda content: bytes.fromhex(content[10:])),
+        ("shinkai-name", names, "_PART", re.compile(r"\w*")),
+        ("shinkai-name", names, "_NODE", re.compile(r"@@.*")),
+        ("shinkai-name", inboxes, "is_valid", lambda _: True),
         ("peer-id", PeerId, "to_cid", lambda self: str(self)[:-1]),
     ],
 )
 def test_a_planted_fault_is_found(
-    monkeypatch: pytest.MonkeyPatch, target: str, owner: object, name: str, fault: Callable[..., object]
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    owner: object,
+    name: str,
+    fault: Callable[..., object] | re.Pattern[str],
 ) -> None:
     monkeypatch.setattr(owner, name, fault)
     with pytest.raises(pytest.fail.Exception, match="input in hex"):
