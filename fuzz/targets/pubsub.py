@@ -42,7 +42,10 @@ def rpc(data: bytes) -> None:
         part = decode_rpc(body, _WIDE)
         assert part.publish or len(body) <= MAX_CONTROL
         _add(part, again)
-    assert again == replace(found, has_control=again.has_control)
+    # The PRUNEs of topics that are left come first.
+    left = {each.topic for each in found.subscriptions if not each.subscribe}
+    prunes = sorted(found.prune, key=lambda prune: prune.topic not in left)
+    assert again == replace(found, prune=prunes, has_control=again.has_control)
     assert found.is_empty == (not frames)
     for message in found.publish:
         _check_message(message)
