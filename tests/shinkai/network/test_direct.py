@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,10 @@ async def test_a_peer_with_many_connections_has_no_larger_share(tmp_path: Path) 
         await begin(rogue, bob, b"{")
         extra = await rogue.connect(str(bob.host.bound_addresses[0]))
         for _ in range(2):
-            stream = await extra.open_stream(MESSAGE_PROTOCOL)
-            stream.write(b"{")
+            # The one too many may be reset before it is written to.
+            with suppress(StreamReset):
+                stream = await extra.open_stream(MESSAGE_PROTOCOL)
+                stream.write(b"{")
         await until(lambda: bob.counters["max_streams"] == 1)
         await rogue.disconnect(bob.peer_id)
         await until(lambda: bob.usage()["direct.max_requests"].current == 0)
