@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "printable", "rate"]
+__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "printable", "rate", "rough"]
 
 REDRAW = 0.05
 """Seconds between two looks of a progress bar."""
@@ -62,6 +62,17 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1e3:.2f} ms"
     return f"{seconds:.2f} s"
+
+
+def rough(seconds: float) -> str:
+    """Return a time of waiting, no more precise than a person wants it: ``0.4 s``, ``12 s``, ``5 min``, ``2.5 h``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6_000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
 
 
 def data_size(size: float) -> str:

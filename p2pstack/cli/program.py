@@ -19,6 +19,7 @@ from p2pstack.cli import (
     people_measure,
     people_nodes,
     people_pubsub,
+    people_shinkai,
     people_trace,
 )
 from p2pstack.cli.arguments import CommandError, Parser
@@ -37,7 +38,7 @@ EXPECTED = (CommandError, OSError, P2PError)
 MAX_MESSAGE = 2_000
 """Characters of an error that are printed: a dial lists what came of each address."""
 
-DESCRIPTION = "libp2p for Python, from the command line."
+DESCRIPTION = "Shinkai nodes and libp2p for Python, from the command line."
 EPILOG = "Start with `p2pstack demo`. `p2pstack COMMAND --help` tells more of each."
 
 
@@ -46,8 +47,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=HostConfig().agent_version.replace("/", " "))
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for module in (
-        people_demo, people_nodes, people_measure, people_pubsub, people_key, people_decode, people_trace, peer,
-        harness_gossip,
+        people_demo, people_shinkai, people_nodes, people_measure, people_pubsub, people_key, people_decode,
+        people_trace, peer, harness_gossip,
     ):  # fmt: skip
         module.add_commands(commands)
     return parser

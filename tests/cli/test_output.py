@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from p2pstack.cli import output as module
-from p2pstack.cli.output import Output, OutputGone, data_size, duration, print_json, printable, rate
+from p2pstack.cli.output import Output, OutputGone, data_size, duration, print_json, printable, rate, rough
 from tests.cli.commands import Terminal
 
 
@@ -148,3 +148,11 @@ def test_texts_of_peers_can_not_drive_the_terminal() -> None:
 )
 def test_numbers_have_the_unit_that_suits_them(shown: str, text: str) -> None:
     assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (3.96, "4.0 s"), (64, "64 s"), (300, "5 min"), (5_999, "100 min"), (9_000, "2.5 h")],
+)
+def test_a_time_of_waiting_is_rough(seconds: float, text: str) -> None:
+    assert rough(seconds) == text

@@ -15,7 +15,10 @@ from p2pstack.errors import DialError, StreamReset
 from tests.cli.commands import Commands, process, start
 from tests.project.sources import ROOT
 
-COMMANDS = ("demo", "listen", "dial", "identify", "ping", "perf", "key", "id", "decode", "trace", "peer")
+COMMANDS = (
+    "demo", "node", "send", "inbox", "queue", "peers", "identity", "listen", "dial", "identify", "ping", "perf", "key",
+    "id", "decode", "trace", "peer",
+)  # fmt: skip
 
 
 def test_the_version_is_one_everywhere(commands: Commands) -> None:
@@ -175,7 +178,7 @@ def test_a_reader_that_left_ends_it_quietly(argv: list[str]) -> None:
 def test_closed_standard_streams_are_no_sockets(loop: str) -> None:
     if loop == "uvloop":
         pytest.importorskip("uvloop")
-    command = [sys.executable, "-m", "p2pstack", "demo", "--size", "0", "--loop", loop]
+    command = [sys.executable, "-m", "p2pstack", "demo", "--libp2p", "--size", "0", "--loop", loop]
     result = subprocess.run(
         ["sh", "-c", '"$@" <&- 2>&-', "sh", *command], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
