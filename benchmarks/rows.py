@@ -211,6 +211,18 @@ def _gossip_simulation(stack: Stack, _: Session) -> dict[str, float]:
     return {"1,000 simulated nodes, start": event["start_seconds"], "heartbeat and message": event["seconds"]}
 
 
+def _shinkai(stack: Stack, _: Session) -> dict[str, float]:
+    python, _statement = stack.import_command
+    command = [python, "-m", "benchmarks.peers.shinkai_peer", "--total", str(stack.sizes.shinkai)]
+    event = run_peer(command, stack.environment, "shinkai", stack.sizes.deadline)
+    return {
+        "Shinkai messages": event["per_second"],
+        "Shinkai p50 at 200/s": event["p50"] * 1e3,
+        "Shinkai p99 at 200/s": event["p99"] * 1e3,
+        "Shinkai node start": event["start"] * 1e3,
+    }
+
+
 def _lost(name: str) -> Metric:
     return Metric(name, "%", higher_is_better=False, compared=False)
 
@@ -237,6 +249,17 @@ ROWS = {
             "gossip-simulation",
             (Metric("1,000 simulated nodes, start", "s", False), Metric("heartbeat and message", "s", False)),
             _gossip_simulation,
+            ("p2pstack",),
+        ),
+        Row(
+            "shinkai",
+            (
+                Metric("Shinkai messages", "/s", True),
+                Metric("Shinkai p50 at 200/s", "ms", False),
+                Metric("Shinkai p99 at 200/s", "ms", False),
+                Metric("Shinkai node start", "ms", False),
+            ),
+            _shinkai,
             ("p2pstack",),
         ),
     )

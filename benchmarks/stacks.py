@@ -41,6 +41,8 @@ class Sizes:
     gossip_timed: int = 2_000
     """Messages at a thousand a second."""
     simulated_nodes: int = 1000
+    shinkai: int = 4000
+    """Messages from one Shinkai node to another."""
     idle_seconds: float = 1.0
     """Rest before resident memory is read."""
     deadline: float = 60.0
@@ -60,6 +62,7 @@ class Sizes:
             gossip_ten=self.gossip_ten // 10,
             gossip_timed=self.gossip_timed // 10,
             simulated_nodes=self.simulated_nodes // 10,
+            shinkai=self.shinkai // 10,
             imports=2,
             idle_seconds=0.5,
             deadline=30.0,

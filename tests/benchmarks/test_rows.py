@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -45,3 +46,12 @@ def test_a_simulation_costs_time() -> None:
 def test_a_simulation_that_can_not_be_is_a_failure() -> None:
     with pytest.raises(RunFailed):
         measured(ROWS["gossip-simulation"], stack(0), Session())
+
+
+def test_a_pair_of_shinkai_nodes_is_measured() -> None:
+    sizes = Sizes(shinkai=50, deadline=60)
+    found = measured(ROWS["shinkai"], replace(stack(1), sizes=sizes), Session())
+    assert found["Shinkai messages"] > 0
+    assert 0 < found["Shinkai p50 at 200/s"] <= found["Shinkai p99 at 200/s"]
+    assert found["Shinkai node start"] > 0
+    assert [name for name in NAMES if ROWS["shinkai"].is_for(name)] == ["p2pstack"]

@@ -1,6 +1,7 @@
 """How fast a pair of nodes is: two processes, real sockets, encrypted and signed, queues on disk.
 
-``python -m tests.shinkai.node.speed`` prints this machine's figures; :func:`measure` returns them, for a benchmark.
+``python -m benchmarks.peers.shinkai_peer`` prints this machine's figures as a JSON line; ``--tcp`` does without
+libp2p.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Figures:
 
 
 def record(name: str, number: int, address: str) -> IdentityRecord:
+    """Return what the directory says of a node, whose keys follow from ``number``."""
     keys = NodeKeys.unsafe_deterministic(number)
     return IdentityRecord(
         name=ShinkaiName.parse(name),
@@ -60,7 +62,7 @@ async def measure(
 ) -> Figures:
     """Send ``total`` messages, ``in_flight`` at a time, then two seconds of them at ``rate`` a second."""
     with tempfile.TemporaryDirectory() as folder:
-        async with _receiver(Path(folder), profile, libp2p) as (process, address):
+        async with _receiver(Path(folder), profile, libp2p=libp2p) as (process, address):
             directory = MemoryDirectory([record(ALICE, 1, "127.0.0.1:1"), record(BOB, 2, address)])
             node = ShinkaiNode(
                 ALICE,
@@ -151,17 +153,17 @@ async def _line(process: asyncio.subprocess.Process) -> str:
 
 @asynccontextmanager
 async def _receiver(
-    folder: Path, profile: Profile, libp2p: bool
+    folder: Path, profile: Profile, *, libp2p: bool
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     arguments = ["--receive", str(folder / "bob"), "--profile", profile.value, *(["--tcp"] if not libp2p else [])]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.shinkai.node.speed",
+        "benchmarks.peers.shinkai_peer",
         *arguments,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[2],
     )
     try:
         yield process, await _line(process)
@@ -176,7 +178,7 @@ async def _receiver(
             await process.wait()
 
 
-async def _receive(folder: Path, profile: Profile, libp2p: bool) -> None:
+async def _receive(folder: Path, profile: Profile, *, libp2p: bool) -> None:
     """A node that prints a line for each message: the first word of its text, and when it was given out."""
     directory = MemoryDirectory()
     loop = asyncio.get_running_loop()
@@ -211,6 +213,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
+    """Measure, or be the node that receives."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--receive", type=Path)
     parser.add_argument("--profile", type=Profile, default=Profile.HEAD)
@@ -218,10 +221,10 @@ def main() -> None:
     parser.add_argument("--total", type=int, default=4_000)
     given = parser.parse_args()
     if given.receive is not None:
-        asyncio.run(_receive(given.receive, given.profile, not given.tcp))
+        asyncio.run(_receive(given.receive, given.profile, libp2p=not given.tcp))
         return
     figures = asyncio.run(measure(profile=given.profile, libp2p=not given.tcp, total=given.total))
-    _say(json.dumps(asdict(figures)))
+    _say(json.dumps({"event": "shinkai", **asdict(figures)}))
 
 
 if __name__ == "__main__":
