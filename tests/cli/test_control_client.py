@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
@@ -63,7 +64,10 @@ async def test_a_node_that_is_killed_meanwhile(tmp_path: Path) -> None:
     server = await asyncio.start_unix_server(lambda _, writer: connections.put_nowait(writer), str(tmp_path / SOCKET))
     async with connect(tmp_path) as client:
         await client.ask(do="anything")
-        (await connections.get()).transport.abort()
+        writer = await connections.get()
+        writer.transport.abort()
         with pytest.raises(CommandError, match="the node has ended meanwhile"):
             await client.reply()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     server.close()
