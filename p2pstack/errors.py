@@ -5,7 +5,8 @@
     P2PError
     ├── LocalError                  the caller's mistake: wrong argument, wrong state
     │   ├── ConfigError             a configuration value that can't work (ValueError)
-    │   └── HostClosed              the host was closed, or is not started
+    │   ├── HostClosed              the host was closed, or is not started
+    │   └── RelayedOnly             a relay leads to the peer, and the caller has not said that this will do
     ├── DecodeError                 bytes or text that do not parse, whoever sent them (ValueError)
     │   └── Truncated               the bytes end before the value does
     ├── RemoteError                 the peer's fault: protocol, requirement id, wire code
@@ -23,6 +24,7 @@
     │   ├── StreamTimeout           it waited longer than its timeout (TimeoutError)
     │   └── ConnectionClosed        its connection ended; carries the reason (also raised without a stream)
     ├── DialError                   no address of a peer could be reached; carries every attempt
+    ├── HolePunchError              no direct connection to a peer behind a relay came about; carries every reason
     ├── GatedError                  a connection gate refused the peer or the address
     ├── LimitExceeded               a named limit was met; carries name and value
     └── DeadlineExceeded            an operation ran out of its time (TimeoutError)
@@ -43,6 +45,7 @@ __all__ = [
     "DialError",
     "GatedError",
     "HandshakeError",
+    "HolePunchError",
     "HostClosed",
     "LimitExceeded",
     "LocalError",
@@ -52,6 +55,7 @@ __all__ = [
     "PeerIdMismatch",
     "ProtocolNotSupported",
     "ProtocolViolation",
+    "RelayedOnly",
     "RemoteError",
     "StreamClosed",
     "StreamEOF",
@@ -77,6 +81,10 @@ class ConfigError(LocalError, ValueError):
 
 class HostClosed(LocalError):
     """The host is not running: it was closed, or its ``async with`` has not begun."""
+
+
+class RelayedOnly(LocalError):
+    """There is only a relayed connection to the peer, short and narrow, and the caller did not ask for one (RELAY-12)."""
 
 
 class DecodeError(P2PError, ValueError):
@@ -217,6 +225,19 @@ class DialError(P2PError):
         if reason:
             parts.insert(0, reason)
         super().__init__(f"can't dial {peer}: " + ("; ".join(parts) or "no address is known"))
+
+
+class HolePunchError(P2PError):
+    """A relayed connection could not be replaced by a direct one.
+
+    ``reasons`` holds an error for each thing that was tried, in the order of trying.
+    """
+
+    def __init__(self, peer: object, reasons: Sequence[BaseException]) -> None:
+        self.peer = peer
+        self.reasons = tuple(reasons)
+        parts = [str(error) or type(error).__name__ for error in self.reasons]
+        super().__init__(f"no direct connection to {peer}: " + ("; ".join(parts) or "nothing was tried"))
 
 
 class GatedError(P2PError):

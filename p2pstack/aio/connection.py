@@ -80,11 +80,15 @@ class Connection(StreamOpener):
         initiator: bool | None = None,
         expected_peer: PeerId | None = None,
         dialled: Multiaddr | None = None,
+        circuit: Multiaddr | None = None,
+        reused_port: bool = False,
     ) -> None:
         loop = self.loop = runtime.loop
         self.id = next(_ids)
         self.direction = "outbound" if outbound else "inbound"
         self.dialled = dialled
+        self.circuit = circuit
+        self.reused_port = reused_port
         self.rest = b""
         self.buffer = buffer_for(loop, runtime.buffer)
         self.handlers = TaskSet(loop)
@@ -126,7 +130,8 @@ class Connection(StreamOpener):
                 continue  # opened and reset by the same bytes
             entry = runtime.handlers.get(stream.protocol or "")
             full = len(self.handlers) >= runtime.config.max_handlers
-            if entry is None or full or not self.handlers.start(entry, stream):
+            barred = entry is None or full or (self.circuit is not None and not entry.relayed)
+            if entry is None or barred or not self.handlers.start(entry, stream):
                 stream.reset(RESET_RESOURCE_LIMIT)
 
     # -- callbacks of the transport

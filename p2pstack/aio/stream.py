@@ -141,6 +141,12 @@ class Stream(PureStream):
         self._after_reading()
         return pieces
 
+    def take_now(self) -> list[Buffer]:
+        """Return what is there, perhaps nothing, without waiting: for callbacks of the loop, which are no tasks."""
+        pieces = self.take() if self.received else []
+        self._after_reading()
+        return pieces
+
     async def read_frame(self, limit: int) -> bytes:
         """Return the next message behind a uvarint length, as most libp2p protocols have them; b"" for an empty one.
 

@@ -30,11 +30,16 @@ Handler = Callable[["Stream"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class HandlerEntry:
-    """A registered handler: whether its first step may run outside a task, and how many may run on a connection."""
+    """A registered handler.
+
+    Whether its first step may run outside a task, how many may run on a connection, and whether it serves streams that
+    come through a relay.
+    """
 
     handler: Handler
     eager: bool
     max_streams: int
+    relayed: bool = False
 
 
 class TaskSet:

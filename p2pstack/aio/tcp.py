@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -80,10 +81,34 @@ def _settle(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+def _bind_beside(sock: socket.socket, local: tuple[str, int]) -> None:
+    """Bind to an address that a listener is bound to (DCUTR-07).
+
+    Raises:
+        OSError: the system has no such thing, or the listener allows none beside it.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise OSError(errno.EOPNOTSUPP, "ports can't be reused here")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(local)
+
+
 async def dial_tcp(
-    runtime: Runtime, host: str, port: int, *, dialled: Multiaddr, expected_peer: PeerId | None, timeout: float
+    runtime: Runtime,
+    host: str,
+    port: int,
+    *,
+    dialled: Multiaddr,
+    expected_peer: PeerId | None,
+    timeout: float,
+    initiator: bool = True,
+    local: tuple[str, int] | None = None,
 ) -> Connection:
     """Connect to an IP address and upgrade; return the open connection.
+
+    ``local`` is the address of a listener to leave from; with ``initiator`` False the peer speaks first though it was
+    dialled (DCUTR-07).
 
     Raises:
         DeadlineExceeded: the TCP connection did not come about within ``timeout`` seconds (the upgrade has its own
@@ -95,8 +120,17 @@ async def dial_tcp(
     sock = _new_socket(_family(host))
     connection: Connection | None = None
     try:
+        if local is not None:
+            _bind_beside(sock, local)
         await _connect(loop, sock, (host, port), timeout)
-        connection = protocol = Connection(runtime, outbound=True, expected_peer=expected_peer, dialled=dialled)
+        connection = protocol = Connection(
+            runtime,
+            outbound=True,
+            initiator=initiator,
+            expected_peer=expected_peer,
+            dialled=dialled,
+            reused_port=local is not None,
+        )
         await loop.create_connection(lambda: protocol, sock=sock)
     except BaseException:
         sock.close()
@@ -139,6 +173,9 @@ async def serve_tcp(
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
+        if hasattr(socket, "SO_REUSEPORT"):
+            # Not earlier: two hosts that are told the same port are to fail, not to share its connections.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         server = await loop.create_server(factory, sock=sock, backlog=_ACCEPTS_A_TURN, start_serving=False)
     except BaseException:
         sock.close()

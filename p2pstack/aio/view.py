@@ -19,7 +19,9 @@ __all__ = ["ConnectionView"]
 class ConnectionView(asyncio.BufferedProtocol):
     """The readable side of a connection; see :class:`p2pstack.aio.connection.Connection`."""
 
-    __slots__ = ("_closing", "_local", "_remote", "dialled", "direction", "id", "machine", "opened_at")
+    __slots__ = (
+        "_closing", "_local", "_remote", "circuit", "dialled", "direction", "id", "machine", "opened_at", "reused_port",
+    )  # fmt: skip
 
     id: int
     """Its number in logs and traces."""
@@ -29,6 +31,12 @@ class ConnectionView(asyncio.BufferedProtocol):
 
     dialled: Multiaddr | None
     """The address that was dialled."""
+
+    circuit: Multiaddr | None
+    """The way through a relay to the peer, ``/…/p2p/RELAY/p2p-circuit``; None of a direct connection (RELAY-10)."""
+
+    reused_port: bool
+    """Whether it was dialled from the port that the host listens on: its end is where the host can be dialled."""
 
     opened_at: float
     """When the upgrade was over, on the clock of :func:`time.monotonic`; 0.0 before."""
@@ -61,18 +69,29 @@ class ConnectionView(asyncio.BufferedProtocol):
 
     @property
     def remote_address(self) -> Multiaddr:
-        """Where the peer is, as seen by this side; without ``/p2p``."""
-        return self.dialled if self.dialled is not None else from_sockaddr(self._remote)
+        """Where the peer is, as seen by this side; without ``/p2p`` at its end."""
+        known = self.dialled if self.dialled is not None else self.circuit
+        return known if known is not None else from_sockaddr(self._remote)
+
+    @property
+    def relayed(self) -> bool:
+        """Whether it passes a relay, which limits its time and its bytes."""
+        return self.circuit is not None
 
     @property
     def remote_host(self) -> str:
-        """The peer's IP address as text, for limits."""
+        """The peer's IP address as text, for limits; "" of a relayed connection."""
         return str(self._remote[0]) if self._remote else ""
 
     @property
     def local_address(self) -> Multiaddr:
-        """This side's end of the TCP connection."""
+        """This side's end of the TCP connection: of the one to the relay, where one is passed."""
         return from_sockaddr(self._local)
+
+    @property
+    def local_sockaddr(self) -> tuple[object, ...]:
+        """The same as ``getsockname`` gives it."""
+        return self._local
 
     @property
     def streams(self) -> list[Stream]:

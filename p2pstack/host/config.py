@@ -87,6 +87,9 @@ class DialConfig:
     private_stagger: float = 0.03
     """The same for private and loopback addresses."""
 
+    relay_stagger: float = 0.5
+    """Between the last start at a direct address and the first at one behind a relay, as in go."""
+
     max_addresses: int = 25
     """Addresses of a peer that one dial tries: a peer must not make us dial a list of its choice."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
@@ -22,9 +23,12 @@ from p2pstack.errors import (
     P2PError,
 )
 from p2pstack.host.backoff import Backoff
+from p2pstack.host.circuits import Circuits
 from p2pstack.host.config import DialConfig
 from p2pstack.host.gate import ConnectionGate
+from p2pstack.host.leaving import is_taken, listener_beside
 from p2pstack.host.resolver import Resolver
+from p2pstack.identity.circuits import is_circuit, split_circuit
 from p2pstack.identity.multiaddrs import Multiaddr, is_public, peer_id_of, tcp_endpoint, without_peer
 from p2pstack.identity.peer_id import PeerId
 
@@ -45,16 +49,23 @@ class Dialer:
         gate: ConnectionGate,
         resolver: Resolver,
         own_addresses: Callable[[], Iterable[Multiaddr]],
+        bound_addresses: Callable[[], Iterable[Multiaddr]],
     ) -> None:
         self._runtime = runtime
         self._config = config
         self._gate = gate
         self._resolver = resolver
         self._own_addresses = own_addresses
+        self._bound_addresses = bound_addresses
+        self.circuits: Circuits | None = None
+        """Who dials addresses behind relays."""
+        self.reuse_port = False
+        """Whether dials leave from the port of a listener where they can."""
         self._backoff = Backoff(config)
         self._slots = asyncio.Semaphore(config.max_concurrent)
         self._running: dict[object, list[asyncio.Future[Connection | DialError | None]]] = {}
         self._timeouts: set[asyncio.Timeout] = set()
+        self._stragglers: set[asyncio.Task[Connection]] = set()
         self._closed = False
 
     async def dial(
@@ -90,9 +101,82 @@ class Dialer:
         finally:
             self._timeouts.discard(limit)
 
+    async def dial_direct(
+        self, peer: PeerId, addresses: Sequence[Multiaddr], *, initiator: bool, reuse_port: bool, timeout: float
+    ) -> Connection:
+        """Return a new connection to ``peer`` by TCP, whatever connections there are; for holes in NATs (DCUTR-07).
+
+        All addresses are dialled at once, though they may have failed before. Where the peer is the initiator, it
+        also chooses among the connections that come about: the others are left to it.
+
+        Raises:
+            DialError: every address failed; it says how.
+            DeadlineExceeded: the dial took longer than ``timeout`` seconds.
+            HostClosed: the host was closed meanwhile.
+        """
+        attempts: list[Attempt] = []
+        own = {address.to_bytes() for address in self._own_addresses()}
+        plain: dict[Multiaddr, None] = {}
+        for address in addresses[: self._config.max_addresses]:
+            try:
+                tcp_endpoint(without_peer(address))
+                plain[self._check(peer, address, own)] = None
+            except P2PError as error:
+                attempts.append((str(address), error))
+        loop = self._runtime.loop
+        running = {
+            loop.create_task(self._leave(peer, each, initiator=initiator, reuse_port=reuse_port, timeout=timeout)): each
+            for each in plain
+        }
+        limit = asyncio.timeout(timeout)
+        self._timeouts.add(limit)
+        won = False
+        try:
+            async with limit:
+                connection = await self._first(running, attempts, peer)
+                won = True
+                return connection
+        except TimeoutError as error:
+            if self._closed:
+                raise HostClosed("the host was closed") from error
+            raise DeadlineExceeded(f"{peer} was not reached directly within {timeout:g} s") from error
+        finally:
+            self._timeouts.discard(limit)
+            if initiator or not won:
+                await self._end(list(running))
+            else:
+                for task in running:
+                    self._stragglers.add(task)
+                    task.add_done_callback(self._straggled)
+
+    async def _first(
+        self, running: dict[asyncio.Task[Connection], Multiaddr], attempts: list[Attempt], peer: PeerId
+    ) -> Connection:
+        """Return the first connection that is through; what still runs stays in ``running``."""
+        while running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                address = running.pop(task)
+                error = task.exception()
+                if error is None:
+                    return task.result()
+                attempts.append((str(address), error))
+        raise DialError(peer, attempts)
+
+    def _straggled(self, task: asyncio.Task[Connection]) -> None:
+        """A dial that nobody waits for any more has ended: its connection is open, or its error of no interest."""
+        self._stragglers.discard(task)
+        if not task.cancelled():
+            task.exception()
+
     async def close(self) -> None:
         """End all dials; return when nothing of them is left."""
         self._closed = True
+        stragglers = list(self._stragglers)
+        for task in stragglers:
+            task.cancel()
+        if stragglers:
+            await asyncio.wait(stragglers)
         while self._timeouts:
             for limit in list(self._timeouts):
                 if not limit.expired():
@@ -146,31 +230,41 @@ class Dialer:
                 continue
             for candidate in resolved:
                 try:
-                    plain = self._check(peer, candidate, own, now)
+                    plain = self._check(peer, candidate, own)
+                    refusal = self._backoff.refusal((peer, plain), now)
+                    if refusal:
+                        raise LocalError(refusal)
                 except P2PError as error:
                     attempts.append((str(candidate), error))
                 else:
                     candidates[plain] = None
-        ordered = sorted(candidates, key=is_public)
+        ordered = sorted(candidates, key=lambda address: (is_circuit(address), is_public(address)))
         for address in ordered[self._config.max_addresses :]:
             attempts.append((str(address), LocalError(f"over the limit of {self._config.max_addresses} addresses")))
         return ordered[: self._config.max_addresses]
 
-    def _check(self, peer: PeerId | None, address: Multiaddr, own: set[bytes], now: float) -> Multiaddr:
+    def _check(self, peer: PeerId | None, address: Multiaddr, own: set[bytes]) -> Multiaddr:
         """Return ``address`` without ``/p2p``, or raise why it is not dialled."""
         named = peer_id_of(address)
         if peer is not None and named is not None and named != peer:
             raise DecodeError(f"the address is of another peer, {named}")
         plain = without_peer(address)
-        tcp_endpoint(plain)
+        if is_circuit(plain):
+            self._check_circuit(peer, plain)
+        else:
+            tcp_endpoint(plain)
         if plain.to_bytes() in own:
             raise LocalError("the address is this host's own")
         if not self._gate.allow_dial(peer, plain):
             raise GatedError("the connection gate refused the address")
-        refusal = self._backoff.refusal((peer, plain), now)
-        if refusal:
-            raise LocalError(refusal)
         return plain
+
+    def _check_circuit(self, peer: PeerId | None, address: Multiaddr) -> None:
+        """Refuse an address behind a relay that can't be dialled."""
+        if self.circuits is None:
+            raise LocalError("the host does not pass relays: it has no relay client")
+        if peer is None or split_circuit(address).relay == peer:
+            raise LocalError("the address does not say whom it leads to behind the relay")
 
     async def _single(self, peer: PeerId | None, address: Multiaddr, attempts: list[Attempt]) -> Connection:
         """Try the only address there is."""
@@ -193,6 +287,7 @@ class Dialer:
         loop = self._runtime.loop
         waiting = list(reversed(candidates))
         running: dict[asyncio.Task[Connection], Multiaddr] = {}
+        address = waiting[-1]
         try:
             while waiting or running:
                 pause = None
@@ -200,31 +295,57 @@ class Dialer:
                     address = waiting.pop()
                     running[loop.create_task(self._attempt(peer, address))] = address
                 if waiting:
-                    pause = self._config.stagger if is_public(waiting[-1]) else self._config.private_stagger
+                    pause = self._pause_before(waiting[-1], address)
                 done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    address = running.pop(task)
+                    tried = running.pop(task)
                     error = task.exception()
                     if error is None:
-                        self._backoff.succeeded((peer, address))
+                        self._backoff.succeeded((peer, tried))
                         return task.result()
-                    self._failed(peer, address, error, attempts)
+                    self._failed(peer, tried, error, attempts)
         finally:
             await self._end(list(running))
         raise DialError(peer or "an unknown peer", attempts)
 
+    def _pause_before(self, upcoming: Multiaddr, last: Multiaddr) -> float:
+        """Return the seconds between the starts of two attempts."""
+        if is_circuit(upcoming) and not is_circuit(last):
+            return self._config.relay_stagger
+        return self._config.stagger if is_public(upcoming) else self._config.private_stagger
+
     async def _attempt(self, peer: PeerId | None, address: Multiaddr) -> Connection:
         """Make one connection."""
-        endpoint = tcp_endpoint(address)
+        timeout = self._config.address_timeout
+        if peer is not None and self.circuits is not None and is_circuit(address):
+            # Without a slot: the dial of the relay takes one.
+            return await self.circuits.dial(address, peer, timeout)
         async with self._slots:
-            return await dial_tcp(
-                self._runtime,
-                endpoint.host,
-                endpoint.port,
-                dialled=address,
-                expected_peer=peer,
-                timeout=self._config.address_timeout,
-            )
+            return await self._leave(peer, address, initiator=True, reuse_port=self.reuse_port, timeout=timeout)
+
+    async def _leave(
+        self, peer: PeerId | None, address: Multiaddr, *, initiator: bool, reuse_port: bool, timeout: float
+    ) -> Connection:
+        """Make one connection by TCP; from a listener's port only where that is free for it."""
+        endpoint = tcp_endpoint(address)
+        local = listener_beside(self._bound_addresses(), endpoint) if reuse_port else None
+        dial = functools.partial(
+            dial_tcp,
+            self._runtime,
+            endpoint.host,
+            endpoint.port,
+            dialled=address,
+            expected_peer=peer,
+            timeout=timeout,
+            initiator=initiator,
+        )
+        if local is not None:
+            try:
+                return await dial(local=local)
+            except OSError as error:
+                if not is_taken(error):
+                    raise
+        return await dial()
 
     async def _end(self, tasks: list[asyncio.Task[Connection]]) -> None:
         """Cancel the attempts that lost, and close those that were through at the same moment."""

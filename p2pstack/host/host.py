@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from time import monotonic
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias, overload
+from typing import Protocol, Self, overload
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
-from p2pstack.aio.stream import Stream
 from p2pstack.aio.tasks import Handler, HandlerEntry
 from p2pstack.aio.tcp import adopt_tcp, listen_tcp, listening_addresses
 from p2pstack.connection.config import YAMUX_PROTOCOL
 from p2pstack.connection.machine import Endpoint
 from p2pstack.connection.protocols import ProtocolTable
 from p2pstack.connection.trace import TraceSink
-from p2pstack.errors import DialError, HostClosed, LocalError
+from p2pstack.errors import HostClosed, LocalError
 from p2pstack.host.config import HostConfig
 from p2pstack.host.dialer import Dialer
 from p2pstack.host.events import AddressesChanged, Event, EventBus, EventStream, ProtocolsChanged
@@ -29,17 +26,16 @@ from p2pstack.host.limits import Limits, Usage
 from p2pstack.host.manager import ConnectionManager
 from p2pstack.host.network import Network
 from p2pstack.host.peerstore import FOREVER, Peerstore
+from p2pstack.host.reaching import Reacher, Target
 from p2pstack.host.resolver import NameService, Resolver
+from p2pstack.identity.circuits import is_circuit
 from p2pstack.identity.keys import PrivateKey
-from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, tcp_endpoint, with_peer, without_peer
+from p2pstack.identity.multiaddrs import Multiaddr, parse, tcp_endpoint, with_peer, without_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.noise.identity import NoiseIdentity
 from p2pstack.noise.verified import VerifyCache
 
 __all__ = ["BaseHost", "Service", "Target"]
-
-Target: TypeAlias = PeerId | Multiaddr | str
-"""A peer id, or a multiaddr (as object or text), with or without ``/p2p`` at its end; a peer id as text, too."""
 
 
 class Service(Protocol):
@@ -52,7 +48,7 @@ class Service(Protocol):
         """End all tasks of its own."""
 
 
-class BaseHost:
+class BaseHost(Reacher):
     """A host without services; :class:`p2pstack.Host` is this with identify and ping.
 
     ``key`` is its identity (made anew when left out), ``listen`` the addresses that it listens on from the start.
@@ -88,6 +84,9 @@ class BaseHost:
         )
         self._servers: list[asyncio.Server] = []
         self._shared: list[asyncio.Server] = []
+        self._advertised: dict[str, tuple[Multiaddr, ...]] = {}
+        self.circuits = None
+        self.reuse_port = False
         self._runtime: Runtime | None = None
         self._dialer: Dialer | None = None
         self._closed = asyncio.Event()
@@ -129,12 +128,17 @@ class BaseHost:
             self._gate,
             Resolver(self.config.dial, self._names),
             lambda: self.addresses,
+            lambda: self.bound_addresses,
         )
         try:
             for address in self._listen:
-                await self.listen(address)
+                if not is_circuit(address):
+                    await self.listen(address)
             for service in self.services:
                 await service.start()
+            for address in self._listen:
+                if is_circuit(address):
+                    await self.listen(address)
         except BaseException:
             await self.close()
             raise
@@ -164,9 +168,14 @@ class BaseHost:
     async def _close_connections(self) -> None:
         """Close all connections, then end by force what is left, handlers included."""
         seconds = self.config.close_timeout
-        closing = [asyncio.ensure_future(each.close(seconds / 2)) for each in self.network.every_connection()]
-        if closing:
-            await asyncio.wait(closing, timeout=seconds)
+        closing: list[asyncio.Future[None]] = []
+        # What passes a relay says goodbye through a connection that must still be there.
+        for relayed in (True, False):
+            kind = [each for each in self.network.every_connection() if each.relayed is relayed]
+            ending = [asyncio.ensure_future(each.close(seconds / 2)) for each in kind]
+            if ending:
+                await asyncio.wait(ending, timeout=seconds / 2 if relayed else seconds)
+            closing += ending
         tasks = [*closing, *self.network.abort_all()]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
@@ -190,20 +199,39 @@ class BaseHost:
         return list(dict.fromkeys(found))
 
     @property
+    def advertised(self) -> list[Multiaddr]:
+        """Where the host can be reached beside that, as services have found out: relays, mapped ports."""
+        return list(dict.fromkeys(address for found in self._advertised.values() for address in found))
+
+    def advertise(self, source: str, addresses: Sequence[Multiaddr]) -> None:
+        """Replace what ``source``, a service, has found out about where the host can be reached; without ``/p2p``."""
+        if self._advertised.get(source, ()) == tuple(addresses):
+            return
+        self._advertised[source] = tuple(addresses)
+        self._events.emit(AddressesChanged(addresses=(*self.addresses, *self.advertised)))
+
+    @property
     def full_addresses(self) -> list[Multiaddr]:
-        """The same, each with ``/p2p`` and the host's id: what others are given to dial."""
-        return [with_peer(address, self.peer_id) for address in self.addresses]
+        """All of them, each with ``/p2p`` and the host's id: what others are given to dial."""
+        return [with_peer(each, self.peer_id) for each in dict.fromkeys([*self.addresses, *self.advertised])]
 
     async def listen(self, address: str | Multiaddr) -> list[Multiaddr]:
-        """Listen on one more address; return it with its real port.
+        """Listen on one more address; return it with its real port. One behind a relay takes a relay client.
 
         Raises:
-            DecodeError: it is no plain TCP address.
+            DecodeError: it is no plain TCP address, and none of a relay.
             OSError: it is in use, or not of this machine.
+            LocalError: it is one of a relay, and the host has no relay client.
+            RemoteError: the relay refuses.
             HostClosed: the host is not running, or was closed meanwhile.
         """
         runtime, _ = self._running()
-        endpoint = tcp_endpoint(without_peer(parse(address)))
+        wanted = parse(address)
+        if is_circuit(wanted):
+            if self.circuits is None:
+                raise LocalError("listening behind a relay takes a relay client")
+            return await self.circuits.listen(wanted)
+        endpoint = tcp_endpoint(without_peer(wanted))
         server = await listen_tcp(runtime, endpoint.host, endpoint.port)
         if self.network.closing:
             server.close()
@@ -233,38 +261,6 @@ class BaseHost:
 
     # -- peers
 
-    async def connect(
-        self, target: Target, addresses: Sequence[str | Multiaddr] = (), *, timeout: float | None = None
-    ) -> Connection:
-        """Return a connection to ``target``: one that is open, or a new one.
-
-        Addresses may stand in ``target``, in ``addresses`` and in the peerstore. Without a peer id anybody who answers
-        is taken.
-
-        Raises:
-            DialError: no address could be reached; it lists each with its cause.
-            DeadlineExceeded: it took longer than ``timeout`` seconds (default: the configuration's).
-        """
-        _, dialer = self._running()
-        peer, named = _split(target)
-        known = [*named, *(parse(address) for address in addresses)]
-        if peer is None:
-            return await dialer.dial(None, known, timeout)
-        if peer == self.peer_id:
-            raise DialError(peer, [], "it is this host's own id")
-        connection = self.network.best(peer)
-        if connection is not None:
-            return connection
-        if known:
-            self.peerstore.add_addresses(peer, known, monotonic() + self.config.peerstore.address_ttl)
-        known += self.peerstore.addresses(peer, monotonic())
-        return await dialer.dial(peer, list(dict.fromkeys(known)), timeout)
-
-    async def disconnect(self, peer: PeerId) -> None:
-        """Close every connection to ``peer``, in good order."""
-        for connection in self.network.connections(peer):
-            await connection.close()
-
     def connections(self, peer: PeerId | None = None) -> list[Connection]:
         """Return the open connections, of ``peer`` or of all."""
         return self.network.connections(peer)
@@ -281,55 +277,37 @@ class BaseHost:
         """Keep addresses of ``peer`` for as long as the host lives."""
         self.peerstore.add_addresses(peer, [parse(address) for address in addresses], FOREVER)
 
-    # -- streams
-
-    async def open_stream(
-        self, target: Target, protocols: str | Sequence[str], *, timeout: float | None = None
-    ) -> Stream:
-        """Open a stream to ``target``, dialling it if need be, that speaks one of ``protocols``.
-
-        Where identify has told that the peer speaks one of them, that one is taken and nothing is waited for: the
-        first bytes travel with the proposal. Else they are proposed in order.
-
-        Raises:
-            ProtocolNotSupported: the peer speaks none of them.
-            DialError: it can't be reached.
-            DeadlineExceeded: it took longer than ``timeout`` seconds (default 15).
-            ConnectionClosed: the connection ended meanwhile.
-        """
-        names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        connection = self._connected(target)
-        if connection is None:
-            connection = await self.connect(target, timeout=timeout)
-        known = self.peerstore.protocols(connection.peer_id)
-        spoken = next((name for name in names if name in known), None) if known else None
-        seconds = 15.0 if timeout is None else timeout
-        if spoken is not None:
-            return await connection.open_stream(spoken, lazy=True, timeout=seconds)
-        return await connection.open_stream(names, timeout=seconds)
-
-    def _connected(self, target: Target) -> Connection | None:
-        """Return the connection that a stream to ``target`` would use, if there is one."""
-        self._running()
-        peer = target if isinstance(target, PeerId) else _split(target)[0]
-        return self.network.best(peer) if peer is not None else None
+    # -- protocols
 
     @overload
     def handle(self, protocol: str) -> Callable[[Handler], Handler]: ...
 
     @overload
     def handle(
-        self, protocol: str, handler: Handler, *, eager: bool = False, max_streams: int | None = None
+        self,
+        protocol: str,
+        handler: Handler,
+        *,
+        eager: bool = False,
+        max_streams: int | None = None,
+        relayed: bool = False,
     ) -> Handler: ...
 
     def handle(
-        self, protocol: str, handler: Handler | None = None, *, eager: bool = False, max_streams: int | None = None
+        self,
+        protocol: str,
+        handler: Handler | None = None,
+        *,
+        eager: bool = False,
+        max_streams: int | None = None,
+        relayed: bool = False,
     ) -> Handler | Callable[[Handler], Handler]:
         """Serve ``protocol`` with ``handler``, an ``async def`` that takes the stream; usable as a decorator.
 
         When the handler returns the stream is closed, when it raises the stream is reset. ``max_streams`` bounds how
         many run at once on one connection. ``eager`` lets its first step run at once on Python 3.11 too; such a handler
-        must not use :func:`asyncio.timeout` or the current task before it has first waited on the stream.
+        must not use :func:`asyncio.timeout` or the current task before it has first waited on the stream. ``relayed``
+        serves it on connections through a relay too, where its streams are reset otherwise (RELAY-12).
 
         Raises:
             LocalError: ``protocol`` is no protocol id.
@@ -343,7 +321,7 @@ class BaseHost:
             return decorate
         limit = self.config.limits.streams_per_protocol if max_streams is None else max_streams
         self._protocols.add(protocol)
-        self._handlers[protocol] = HandlerEntry(handler, eager, limit)
+        self._handlers[protocol] = HandlerEntry(handler, eager, limit, relayed)
         self._events.emit(ProtocolsChanged(protocols=self.protocols))
         return handler
 
@@ -372,16 +350,3 @@ class BaseHost:
         """Return, by name, how much of each limit of the host is taken."""
         peers = Usage(len(self.peerstore), self.config.peerstore.max_peers)
         return {**self._limits.usage(), "peerstore.max_peers": peers}
-
-
-@lru_cache(maxsize=512)
-def _split(target: Target) -> tuple[PeerId | None, tuple[Multiaddr, ...]]:
-    """Return the peer id and the addresses in a target."""
-    if isinstance(target, PeerId):
-        return target, ()
-    if isinstance(target, str) and not target.startswith("/"):
-        return PeerId.from_string(target), ()
-    address = parse(target)
-    peer = peer_id_of(address)
-    plain = without_peer(address)
-    return peer, (plain,) if len(plain.to_bytes()) else ()

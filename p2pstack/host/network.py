@@ -65,14 +65,14 @@ class Network:
     def best(self, peer: PeerId) -> Connection | None:
         """Return the connection to ``peer`` that new streams should use, or None.
 
-        Where both have dialled at once there are two, and both sides pick the same: the one that was dialled by the
-        peer with the smaller id.
+        One that passes no relay comes first. Where both have dialled at once there are two, and both sides pick the
+        same: the one that was dialled by the peer with the smaller id.
         """
         usable = [connection for connection in self._peers.get(peer, ()) if not connection.closed]
         if len(usable) < 2:
             return usable[0] if usable else None
         preferred = "outbound" if self._own_id < peer else "inbound"
-        return min(usable, key=lambda connection: (connection.direction != preferred, connection.id))
+        return min(usable, key=lambda each: (each.relayed, each.direction != preferred, each.id))
 
     # -- the life of a connection
 

@@ -22,9 +22,9 @@ __all__ = ["ECHO", "echo", "respond", "serve_echo"]
 ECHO = "/echo/1.0.0"
 
 
-def serve_echo(host: BaseHost) -> None:
-    """Let peers use the protocol with ``host``."""
-    host.handle(ECHO, respond)
+def serve_echo(host: BaseHost, *, relayed: bool = False) -> None:
+    """Let peers use the protocol with ``host``; with ``relayed`` also those that come through a relay."""
+    host.handle(ECHO, respond, relayed=relayed)
 
 
 async def respond(stream: Stream) -> None:
@@ -40,8 +40,8 @@ async def respond(stream: Stream) -> None:
         await stream.drain()
 
 
-async def echo(host: BaseHost, target: Target, data: bytes) -> bytes:
-    """Send ``data`` to a peer and return what it answers.
+async def echo(host: BaseHost, target: Target, data: bytes, *, relayed: bool = False) -> bytes:
+    """Send ``data`` to a peer and return what it answers; with ``relayed`` through a relay will do.
 
     Raises:
         ProtocolViolation: that is not what was sent.
@@ -50,7 +50,7 @@ async def echo(host: BaseHost, target: Target, data: bytes) -> bytes:
         StreamError: the stream or the connection ended too early.
     """
     # `async with` closes the stream at the end, and resets it when the block raises.
-    async with await host.open_stream(target, ECHO) as stream:
+    async with await host.open_stream(target, ECHO, relayed=relayed) as stream:
         # Sending and receiving go on at the same time: the peer stops reading once we don't take what it sends back.
         answer, _ = await asyncio.gather(stream.read_to_end(len(data)), _send(stream, data))
         if answer != data:

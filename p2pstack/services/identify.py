@@ -86,8 +86,8 @@ class IdentifyService:
         self._seq = 0
         self._pace = Pace(config.push_burst, config.push_interval)
         self._pushing = False
-        host.handle(IDENTIFY, self._serve, eager=True, max_streams=config.max_streams)
-        host.handle(PUSH, self._receive_push, max_streams=config.max_streams)
+        host.handle(IDENTIFY, self._serve, eager=True, max_streams=config.max_streams, relayed=True)
+        host.handle(PUSH, self._receive_push, max_streams=config.max_streams, relayed=True)
         host.network.on_opened.append(self._opened)
 
     async def start(self) -> None:
@@ -115,7 +115,16 @@ class IdentifyService:
     @property
     def addresses(self) -> tuple[Multiaddr, ...]:
         """Where the host listens, and where enough peers have seen it: what peers are told, as far as it suits them."""
-        return tuple(dict.fromkeys([*self._host.addresses, *self._observed.confirmed]))
+        host = self._host
+        return tuple(dict.fromkeys([*host.addresses, *host.advertised, *self._observed.confirmed]))
+
+    def candidates(self) -> list[Multiaddr]:
+        """Return the addresses at which peers see the host, believed or not, those that most agree on first.
+
+        For a peer that tries them now, behind a NAT: where the port that the host dials from is the one that it
+        listens on, a hole can be punched there (DCUTR-05).
+        """
+        return self._observed.reported()
 
     def info(self, connection: Connection) -> PeerInfo | None:
         """Return what the peer has told on ``connection``, or None while it hasn't, and once the connection is gone."""
@@ -255,7 +264,8 @@ class IdentifyService:
         self._store(connection, info, update)
         self._host.emit(PeerIdentified(peer=peer, info=info, connection=connection, pushed=pushed))
         observed = update.observed
-        if observed is None or connection.direction == "outbound":
+        own_port = connection.direction == "inbound" or connection.reused_port
+        if observed is None or connection.relayed or not own_port:
             return
         if self._observed.report(connection, observed, connection.remote_address):
             self._host.emit(AddressesChanged(addresses=self.addresses))

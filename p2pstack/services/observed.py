@@ -2,8 +2,8 @@
 
 A peer can report any address. Somebody who runs many nodes in one network could have us advertise a victim's address,
 so reports are counted by the group that the observer is in: one IPv4 address, or one IPv6 /56, as in go. What
-counts is connections that others made to us: their far end is where we can be dialled. The address of one that we
-made ourselves ends in a port that nobody listens on.
+counts is connections that others made to us, and those that we made from the port that we listen on: their end is
+where we can be dialled. That of another one that we made has a port that nobody listens on.
 """
 
 from __future__ import annotations
@@ -68,11 +68,20 @@ class ObservedAddresses:
         """Drop the report of a connection that has ended; whether ``confirmed`` has changed."""
         return self._reports.pop(connection, None) is not None and self._weigh()
 
-    def _weigh(self) -> bool:
-        """Count the groups behind each address, and choose those to believe."""
+    def reported(self) -> list[Multiaddr]:
+        """Return at most ``max_confirmed`` reported addresses, believed or not, those of most groups first."""
+        groups = self._groups()
+        return sorted(groups, key=lambda each: (-len(groups[each]), each.to_bytes()))[: self._max_confirmed]
+
+    def _groups(self) -> dict[Multiaddr, set[str]]:
         groups: defaultdict[Multiaddr, set[str]] = defaultdict(set)
         for observed, group in self._reports.values():
             groups[observed].add(group)
+        return groups
+
+    def _weigh(self) -> bool:
+        """Count the groups behind each address, and choose those to believe."""
+        groups = self._groups()
         enough = self._confirmations
         self._believed = {
             address

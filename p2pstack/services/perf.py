@@ -43,9 +43,12 @@ class PerfResult:
     download_seconds: float
 
 
-def serve_perf(host: BaseHost, *, max_streams: int | None = None) -> None:
-    """Let peers measure throughput to ``host``; ``max_streams`` at once on a connection."""
-    host.handle(PERF, respond, eager=True, max_streams=max_streams)
+def serve_perf(host: BaseHost, *, max_streams: int | None = None, relayed: bool = False) -> None:
+    """Let peers measure throughput to ``host``; ``max_streams`` at once on a connection.
+
+    With ``relayed`` also those that come through a relay.
+    """
+    host.handle(PERF, respond, eager=True, max_streams=max_streams, relayed=relayed)
 
 
 async def respond(stream: Stream) -> None:
@@ -57,9 +60,17 @@ async def respond(stream: Stream) -> None:
 
 
 async def measure(
-    host: BaseHost, target: Target, *, upload: int, download: int, progress: Progress | None = None
+    host: BaseHost,
+    target: Target,
+    *,
+    upload: int,
+    download: int,
+    progress: Progress | None = None,
+    relayed: bool = False,
 ) -> PerfResult:
     """Send ``upload`` bytes to a peer, then have it send ``download`` bytes; both from 0 to 2^64 - 1.
+
+    With ``relayed`` a connection through a relay will do.
 
     Raises:
         ConfigError: an amount is out of range.
@@ -71,7 +82,7 @@ async def measure(
     for amount in (upload, download):
         if not 0 <= amount <= MAX_BYTES:
             raise ConfigError(f"an amount is 0 to 2^64 - 1 bytes, not {amount}")
-    async with await host.open_stream(target, PERF) as stream:
+    async with await host.open_stream(target, PERF, relayed=relayed) as stream:
         started = perf_counter()
         stream.write(download.to_bytes(8, "big"))
         await _send(stream, upload, progress)

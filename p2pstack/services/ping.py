@@ -75,7 +75,7 @@ class PingService:
         self._watcher: asyncio.Task[None] | None = None
         self._events: EventStream | None = None
         responder = partial(respond, idle_timeout=self.config.idle_timeout)
-        host.handle(PING, responder, eager=True, max_streams=self.config.max_streams)
+        host.handle(PING, responder, eager=True, max_streams=self.config.max_streams, relayed=True)
 
     async def start(self) -> None:
         """Nothing to do: what is needed begins with the first ping."""
@@ -112,14 +112,21 @@ class PingService:
             self._watch()
         async with conversation.lock:
             former = conversation.stream
-            if former is not None and not former.eof and former.failure is None:
+            if former is not None and self._is_of_use(former):
                 # The peer may end an idle stream at any time, even while the ping is under way (PING-05).
                 with contextlib.suppress(StreamError):
                     return await _exchange(former, seconds)
             if former is not None:
                 former.finish()
-            stream = conversation.stream = await self._host.open_stream(peer, PING, timeout=seconds)
+            stream = conversation.stream = await self._host.open_stream(peer, PING, timeout=seconds, relayed=True)
             return await _exchange(stream, seconds)
+
+    def _is_of_use(self, stream: Stream) -> bool:
+        """Whether a stream is open, and passes no relay without need."""
+        if stream.eof or stream.failure is not None:
+            return False
+        best = self._host.network.best(stream.peer_id)
+        return not stream.connection.relayed or (best is not None and best.relayed)
 
     def _watch(self) -> None:
         """See to it that nothing is kept of peers that are gone."""

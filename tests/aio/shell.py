@@ -100,7 +100,7 @@ class Side:
 
     def handle(self, protocol: str, handler: Handler, *, eager: bool = False, max_streams: int = 256) -> None:
         self.endpoint.protocols.add(protocol)
-        self.runtime.handlers[protocol] = HandlerEntry(handler, eager, max_streams)
+        self.runtime.handlers[protocol] = HandlerEntry(handler, eager, max_streams, relayed=True)
 
     async def accept(self) -> Stream:
         """The next inbound stream of HOLD; the test does with it what it likes."""

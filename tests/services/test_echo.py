@@ -7,10 +7,11 @@ import os
 import pytest
 
 from p2pstack import Host, ProtocolNotSupported, ProtocolViolation, Stream, serve_echo
-from p2pstack.errors import LimitExceeded, StreamReset
+from p2pstack.errors import LimitExceeded, RelayedOnly, StreamReset
 from p2pstack.host.host import BaseHost
+from p2pstack.identity.multiaddrs import parse
 from p2pstack.services.echo import ECHO, echo
-from tests.services.hosts import LOOPBACK, connected
+from tests.services.hosts import LOOPBACK, backward, connected
 
 
 async def test_the_example_in_the_docstring() -> None:
@@ -28,6 +29,23 @@ async def test_any_amount_comes_back(size: int) -> None:
     async with connected(BaseHost(), far) as (near, _, _connection):
         assert await echo(near, far.peer_id, data) == data
         assert await echo(near, far.peer_id, data) == data
+
+
+@pytest.mark.req("RELAY-12")
+async def test_through_a_relay_only_where_both_ends_allow_it() -> None:
+    way = parse("/ip4/127.0.0.1/tcp/1/p2p-circuit")
+    for allowed in (False, True):
+        far = BaseHost()
+        serve_echo(far, relayed=allowed)
+        async with connected(BaseHost(), far) as (near, _, connection):
+            connection.circuit = (await backward(far, near)).circuit = way
+            with pytest.raises(RelayedOnly):
+                await echo(near, far.peer_id, b"hello")
+            if allowed:
+                assert await echo(near, far.peer_id, b"hello", relayed=True) == b"hello"
+            else:
+                with pytest.raises(StreamReset):
+                    await echo(near, far.peer_id, b"hello", relayed=True)
 
 
 async def test_it_has_to_be_served() -> None:

@@ -29,7 +29,7 @@ from p2pstack.identity.peer_record import PeerRecord
 from p2pstack.services import identify as identify_module
 from p2pstack.services.config import IdentifyConfig, ServiceConfig
 from p2pstack.services.events import IdentifyFailed, PeerIdentified
-from p2pstack.services.identify_message import IDENTIFY, PUSH, Announcement, MessageReader
+from p2pstack.services.identify_message import IDENTIFY, PUSH, Announcement, MessageReader, Update
 from p2pstack.services.standard import Host
 from p2pstack.wire import protobuf
 from p2pstack.wire.framing import encode_frame
@@ -755,6 +755,41 @@ async def test_what_a_peer_that_we_dialled_observes_is_not_counted() -> None:
     async with connected(host(), reporting(OURS)) as (near, _, connection):
         assert (await near.identify.wait(connection)).observed == OURS
         assert len(near.identify._observed) == 0
+
+
+@pytest.mark.req("IDN-07", "DCUTR-05")
+async def test_what_it_observes_counts_where_we_dialled_from_the_port_that_we_listen_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[Multiaddr] = []
+    near, far = host(), reporting(OURS)
+    monkeypatch.setattr(
+        type(near.identify._observed), "report", lambda _, connection, observed, remote: bool(taken.append(observed))
+    )
+    async with far, near:
+        await near.listen(LOOPBACK)
+        await far.listen(LOOPBACK)
+        near.reuse_port = True
+        connection = await near.connect(far.full_addresses[0])
+        await near.identify.wait(connection)
+        assert taken == [OURS]
+        connection.circuit = parse("/ip4/9.9.9.9/tcp/1/p2p-circuit")
+        near.identify._accept(
+            connection, near.identify._known[connection], Update(observed=parse("/ip4/8.8.4.4/tcp/1"))
+        )
+        assert taken == [OURS]
+
+
+async def test_what_services_advertise_is_told() -> None:
+    async with connected(host(), host()) as (near, far, connection):
+        await near.identify.wait(connection)
+        mapped = parse("/ip4/8.8.4.4/tcp/4444")
+        events = near.events(PeerIdentified)
+        far.advertise("port-mapping", [mapped])
+        event = await next_event(events, PeerIdentified)
+        assert event.pushed
+        assert mapped in event.info.addresses
+        assert mapped in far.identify.addresses
 
 
 @pytest.mark.req("IDN-08", "ENV-08")

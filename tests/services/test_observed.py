@@ -142,3 +142,19 @@ def test_it_agrees_with_a_naive_count(steps: list[tuple[int, int, bool, bool]]) 
                 assert address in addresses.confirmed
             elif groups < 2:
                 assert address not in addresses.confirmed
+
+
+@pytest.mark.req("DCUTR-05")
+def test_what_peers_report_is_known_before_it_is_believed() -> None:
+    addresses = observed(max_confirmed=2)
+    addresses.report(0, OTHER, observer(0))
+    addresses.report(1, OURS, observer(1))
+    addresses.report(2, OURS, observer(2))
+    assert addresses.confirmed == ()
+    assert addresses.reported() == [OURS, OTHER]
+    addresses.report(3, parse("/ip4/8.8.4.4/tcp/4003"), observer(3))
+    assert addresses.reported()[0] == OURS
+    assert len(addresses.reported()) == 2
+    addresses.forget(1)
+    addresses.forget(2)
+    assert OURS not in addresses.reported()

@@ -24,6 +24,7 @@ from p2pstack.errors import (
 )
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.multiaddrs import parse
 from p2pstack.services import ping as ping_module
 from p2pstack.services.config import PingConfig, ServiceConfig
 from p2pstack.services.ping import PING, SIZE, respond
@@ -347,3 +348,21 @@ async def test_who_pings_without_reading_is_made_to_wait() -> None:
         served = await backward(far, near)
         assert all(each.unsent_size < 1_000_000 for each in served.streams)
         assert not served.closed
+
+
+@pytest.mark.req("RELAY-12")
+async def test_pings_go_through_a_relay_until_there_is_a_direct_connection() -> None:
+    async with connected(Host(), Host()) as (near, far, connection):
+        connection.circuit = parse("/ip4/127.0.0.1/tcp/1/p2p-circuit")
+        (await backward(far, near)).circuit = connection.circuit
+        await near.ping(far.peer_id)
+        stream = near._ping._conversations[far.peer_id].stream
+        assert stream is not None
+        assert stream.connection is connection
+        await near.ping(far.peer_id)
+        assert near._ping._conversations[far.peer_id].stream is stream
+        direct = await near.dial_direct(far.peer_id, far.addresses)
+        await near.ping(far.peer_id)
+        newer = near._ping._conversations[far.peer_id].stream
+        assert newer is not None
+        assert newer.connection is direct

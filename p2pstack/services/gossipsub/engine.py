@@ -100,7 +100,9 @@ class Engine:
     # -- peers
 
     def opened(self, connection: Connection) -> None:
-        """There is a new connection."""
+        """There is a new connection; one that passes a relay is left alone."""
+        if connection.relayed:
+            return
         peer = connection.peer_id
         link = self.links.get(peer)
         if link is not None and not any(each is not connection and not each.closed for each in link.connections):

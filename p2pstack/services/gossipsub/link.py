@@ -20,7 +20,6 @@ from p2pstack.aio.waiting import WaitingList
 from p2pstack.errors import P2PError, ProtocolNotSupported
 from p2pstack.gossipsub.protocols import PROTOCOLS
 from p2pstack.host.host import BaseHost
-from p2pstack.identity.multiaddrs import components
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.config import PubsubConfig
 from p2pstack.services.gossipsub.outbound import Outbound
@@ -29,9 +28,6 @@ from p2pstack.services.pace import Pace
 __all__ = ["Link"]
 
 logger = logging.getLogger("p2pstack.gossipsub")
-
-_CIRCUIT = 290
-"""The multiaddr code of a relay's part."""
 
 
 class Link:
@@ -79,18 +75,18 @@ class Link:
 
     @property
     def dialled(self) -> bool:
-        """Whether we have dialled the peer ourselves, and not through a relay (GS11-10)."""
-        return any(each.direction == "outbound" and not _is_relayed(each) for each in self.connections)
+        """Whether we have dialled the peer ourselves (GS11-10)."""
+        return any(each.direction == "outbound" for each in self.connections)
 
     @property
     def ips(self) -> list[str]:
-        """The peer's IP addresses; those of relays are not (GS11-36)."""
-        return list(dict.fromkeys(each.remote_host for each in self.connections if not _is_relayed(each)))
+        """The peer's IP addresses (GS11-36)."""
+        return list(dict.fromkeys(each.remote_host for each in self.connections))
 
     @property
     def connections(self) -> list[Connection]:
-        """The connections to the peer that are not ending."""
-        return [each for each in self._host.connections(self.peer) if not each.closed]
+        """The connections to the peer that are not ending, and pass no relay: pubsub is too much for one (RELAY-12)."""
+        return [each for each in self._host.connections(self.peer) if not each.closed and not each.relayed]
 
     # -- life
 
@@ -149,7 +145,7 @@ class Link:
 
     async def _run(self) -> None:
         """Open one stream after the other, until there is no connection, or the peer does not speak the protocol."""
-        while not self.closed and (connection := self._host.network.best(self.peer)) is not None:
+        while not self.closed and (connection := self._best()) is not None:
             try:
                 stream = await self._open(connection)
             except ProtocolNotSupported:
@@ -167,6 +163,10 @@ class Link:
                 self._on_given_up(self)
                 self._waiting.wake()
                 return
+
+    def _best(self) -> Connection | None:
+        best = self._host.network.best(self.peer)
+        return best if best is not None and not best.relayed else None
 
     async def _open(self, connection: Connection) -> Stream:
         """Open a stream; without waiting for an answer where the peer has told what it speaks."""
@@ -208,7 +208,3 @@ class Link:
             delay = self._config.reopen_delay * 2 ** (self._row - 2)
             await asyncio.sleep(delay * (1 + random.random()))  # noqa: S311 - jitter is no secret
         return True
-
-
-def _is_relayed(connection: Connection) -> bool:
-    return any(code == _CIRCUIT for code, _ in components(connection.remote_address))

@@ -73,7 +73,7 @@ class Gossipsub:
         self._events = self._host.events(ConnectionEnded, PeerIdentified)
         self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
         for connection in self._host.connections():
-            if connection.peer_id not in self._engine.links:
+            if connection.peer_id not in self._engine.links and not connection.relayed:
                 self._engine.opened(connection)
                 self._engine.links[connection.peer_id].known_before = True
 

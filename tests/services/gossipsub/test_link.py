@@ -143,14 +143,16 @@ async def test_what_is_known_of_a_peer() -> None:
         assert dialled.ips == accepted.ips == ["127.0.0.1"]
 
 
-@pytest.mark.req("GS11-10", "GS11-36")
+@pytest.mark.req("GS11-10", "GS11-36", "RELAY-12")
 async def test_relayed_connections_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     async with pubsubs(None, None) as (near, far):
         link = far._engine.links[id_of(near)]
         (connection,) = host_of(far).connections()
-        monkeypatch.setattr(connection, "dialled", parse("/ip4/192.0.2.1/tcp/4001/p2p-circuit"))
+        monkeypatch.setattr(connection, "circuit", parse("/ip4/192.0.2.1/tcp/4001/p2p-circuit"))
+        assert link.connections == []
         assert not link.dialled
         assert link.ips == []
+        assert link._best() is None
 
 
 async def test_a_peer_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
