@@ -86,6 +86,7 @@ class BaseHost(Reacher):
         self._shared: list[asyncio.Server] = []
         self._advertised: dict[str, tuple[Multiaddr, ...]] = {}
         self.circuits = None
+        self.routers = []
         self.reuse_port = False
         self._runtime: Runtime | None = None
         self._dialer: Dialer | None = None

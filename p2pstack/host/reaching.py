@@ -16,6 +16,7 @@ from p2pstack.host.circuits import Circuits
 from p2pstack.host.config import HostConfig
 from p2pstack.host.network import Network
 from p2pstack.host.peerstore import Peerstore
+from p2pstack.host.routing import PeerRouter
 from p2pstack.identity.circuits import is_circuit
 from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, without_peer
 from p2pstack.identity.peer_id import PeerId
@@ -48,6 +49,9 @@ class Reacher:
     circuits: Circuits | None
     """Who passes relays for this host: the relay client, if it has one."""
 
+    routers: list[PeerRouter]
+    """Who is asked where a peer is, when its addresses are not known or lead nowhere."""
+
     reuse_port: bool
     """Whether dials leave from the port that the host listens on, where they can (DCUTR-07)."""
 
@@ -66,8 +70,9 @@ class Reacher:
     ) -> Connection:
         """Return a connection to ``target``: one that is open, or a new one.
 
-        Addresses may stand in ``target``, in ``addresses`` and in the peerstore. Without a peer id anybody who answers
-        is taken. With ``relayed`` False no relay is passed: a way to a relay must not lead through others (RELAY-10).
+        Addresses may stand in ``target``, in ``addresses`` and in the peerstore; where those do not lead to the peer,
+        the host's ``routers`` are asked. Without a peer id anybody who answers is taken. With ``relayed`` False no
+        relay is passed: a way to a relay must not lead through others (RELAY-10).
 
         Raises:
             DialError: no address could be reached; it lists each with its cause.
@@ -87,7 +92,32 @@ class Reacher:
             self.peerstore.add_addresses(peer, known, monotonic() + self.config.peerstore.address_ttl)
         known += self.peerstore.addresses(peer, monotonic())
         allowed = [address for address in dict.fromkeys(known) if relayed or not is_circuit(address)]
-        return await dialer.dial(peer, allowed, timeout)
+        if not self.routers or not relayed:
+            return await dialer.dial(peer, allowed, timeout)
+        return await self._connect_by_routers(dialer, peer, allowed, timeout)
+
+    async def _connect_by_routers(
+        self, dialer: Dialer, peer: PeerId, known: list[Multiaddr], timeout: float | None
+    ) -> Connection:
+        """Dial what is known; where that fails, ask the routers one after the other for further addresses."""
+        until = monotonic() + (self.config.dial.timeout if timeout is None else timeout)
+        failure = DialError(peer, [])
+        if known:
+            try:
+                return await dialer.dial(peer, known, until - monotonic())
+            except DialError as error:
+                failure = error
+        for router in self.routers:
+            left = until - monotonic()
+            found = await router.find_addresses(peer, left) if left > 0 else []
+            fresh = [address for address in found if address not in known]
+            if fresh and (left := until - monotonic()) > 0:
+                known += fresh
+                try:
+                    return await dialer.dial(peer, fresh, left)
+                except DialError as error:
+                    failure = DialError(peer, [*failure.attempts, *error.attempts])
+        raise failure
 
     async def dial_direct(
         self,

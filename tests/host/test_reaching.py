@@ -371,3 +371,49 @@ async def test_what_services_find_out_is_advertised_until_they_take_it_back() ->
         host.advertise("autonat", [])
         assert host.advertised == []
         assert host.full_addresses == [with_peer(each, host.peer_id) for each in host.addresses]
+
+
+# -- routers
+
+
+class Directory:
+    """A router that knows what it was told."""
+
+    def __init__(self, *addresses: Multiaddr) -> None:
+        self.addresses = list(addresses)
+        self.asked: list[PeerId] = []
+
+    async def find_addresses(self, peer: PeerId, timeout: float) -> list[Multiaddr]:
+        assert timeout > 0
+        self.asked.append(peer)
+        return self.addresses
+
+
+NOWHERE = parse("/ip4/127.0.0.1/tcp/1")
+
+
+async def test_routers_are_asked_where_no_address_is_known_one_after_the_other() -> None:
+    async with listener(1) as far, dialer(2) as near:
+        empty, wrong, right, unasked = Directory(), Directory(NOWHERE), Directory(*far.addresses), Directory()
+        near.routers += [empty, wrong, right, unasked]
+        connection = await near.connect(far.peer_id)
+        assert connection.peer_id == far.peer_id
+        assert [each.asked for each in (empty, wrong, right)] == [[far.peer_id]] * 3
+        assert unasked.asked == []
+        assert await near.connect(far.peer_id) is connection
+        assert len(right.asked) == 1
+
+
+async def test_routers_are_asked_where_the_known_addresses_fail_and_the_error_tells_all() -> None:
+    async with listener(1) as far, dialer(2) as near:
+        router = Directory(NOWHERE)
+        near.routers.append(router)
+        with pytest.raises(DialError, match="refused"):
+            await near.connect(far.peer_id, [NOWHERE])
+        assert router.asked == [far.peer_id]
+        router.addresses = far.addresses
+        assert (await near.connect(far.peer_id, ["/ip4/127.0.0.1/tcp/2"])).peer_id == far.peer_id
+    async with dialer(2) as near:
+        near.routers.append(Directory())
+        with pytest.raises(DialError, match="no address is known"):
+            await near.connect(key(1).peer_id)
