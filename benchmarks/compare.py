@@ -13,7 +13,7 @@ from benchmarks import machine, plots, table
 from benchmarks.figures import Cell, Metric, Sample, summarise
 from benchmarks.processes import RunFailed
 from benchmarks.rows import Row, Session, chosen, measured
-from benchmarks.stacks import Options, Stack, find_stacks
+from benchmarks.stacks import Options, Stack, find_stacks, own_stack
 
 __all__ = ["RESULTS", "compare", "order"]
 
@@ -42,7 +42,7 @@ def compare(options: Options, rows: Sequence[str], rounds: int, name: str) -> bo
         if row.is_for(absent):
             for metric in row.metrics:
                 samples[metric.name][absent] = [Sample(None, missing[absent])] * rounds
-    session = Session()
+    session = Session(endpoints=own_stack(options))
     for number in range(rounds):
         for row in selected:
             for stack in order(stacks, number):

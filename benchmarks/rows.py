@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import gossip
 from benchmarks.figures import Metric, percentile
 from benchmarks.processes import REPOSITORY, Peer, RunFailed, listener, run_peer
-from benchmarks.stacks import PYTHON_NAMES, Stack
+from benchmarks.stacks import PYTHON_NAMES, RELAY_NAMES, Stack
 
 __all__ = ["ROWS", "Row", "Session", "chosen", "measured"]
 
@@ -37,6 +37,8 @@ class Session:
 
     bulk_bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
     stays: gossip.Stays = field(default_factory=dict)
+    endpoints: Stack | None = None
+    """Whose peers sit behind the relays of all stacks: what differs is the relay."""
 
 
 Measure = Callable[[Stack, Session], dict[str, float]]
@@ -187,6 +189,29 @@ def _import(stack: Stack, _: Session) -> dict[str, float]:
     return {"import time": (best(statement) - best("pass")) * 1e3}
 
 
+def _relayed(stack: Stack, session: Session) -> dict[str, float]:
+    """A listener behind a relay and a dialer, both ours, and the relay of `stack`; the same pair without it as well."""
+    ends = session.endpoints or stack
+    size, warm, count = stack.sizes.relayed_bytes, stack.sizes.warm_pings, stack.sizes.pings
+
+    def round_trip(address: str) -> float:
+        event = _ask(ends, address, "ping", "ping", "--count", warm + count)
+        return percentile([float(value) for value in event["rtts_us"]][warm:], 0.5)
+
+    with (
+        listener(stack.relay(), stack.environment) as (_relay, relay),
+        listener([*ends.listen(), "--relay-addr", relay], ends.environment) as (peer, address),
+    ):
+        circuit = str(peer.wait_for("reserved", stack.sizes.deadline)["addr"])
+        added = round_trip(circuit) - round_trip(address)
+        event = _ask(ends, circuit, "perf", "perf", "--up", size, "--down", size)
+    return {
+        "relayed up": size / float(event["up_seconds"]) / MEGABYTE,
+        "relayed down": size / float(event["down_seconds"]) / MEGABYTE,
+        "ping, added by the relay": added,
+    }
+
+
 def _gossip_one(stack: Stack, session: Session) -> dict[str, float]:
     found = gossip.publish(stack, session.stays, subscribers=1, count=stack.sizes.gossip_one)
     return {"gossip 1 to 1": found.rate, "gossip 1 to 1 lost": found.lost}
@@ -238,6 +263,16 @@ ROWS = {
         Row("memory", (Metric("memory a connection", "KiB", False),), _memory),
         Row("idle", (Metric("idle RSS", "MiB", False),), _idle),
         Row("import", (Metric("import time", "ms", False),), _import, PYTHON_NAMES),
+        Row(
+            "relayed",
+            (
+                Metric("relayed up", "MB/s", True),
+                Metric("relayed down", "MB/s", True),
+                Metric("ping, added by the relay", "us", False),
+            ),
+            _relayed,
+            RELAY_NAMES,
+        ),
         Row("gossip-one", (Metric("gossip 1 to 1", "/s", True), _lost("gossip 1 to 1 lost")), _gossip_one),
         Row("gossip-ten", (Metric("gossip 1 to 10", "/s", True), _lost("gossip 1 to 10 lost")), _gossip_ten),
         Row(

@@ -12,11 +12,23 @@ from benchmarks.environments import PY_LIBP2P, has_node, js_libp2p_peer, py_libp
 from benchmarks.processes import REPOSITORY, RunFailed
 from tests.interop import build
 
-__all__ = ["NAMES", "PYTHON_NAMES", "Options", "Sizes", "Stack", "default_names", "find_stacks"]
+__all__ = [
+    "NAMES",
+    "PYTHON_NAMES",
+    "RELAY_NAMES",
+    "Options",
+    "Sizes",
+    "Stack",
+    "default_names",
+    "find_stacks",
+    "own_stack",
+]
 
 NAMES = ("p2pstack", "go", "rust", "py-libp2p", "js")
 PYTHON_NAMES = ("p2pstack", "py-libp2p")
 """Those that have an import to be timed."""
+RELAY_NAMES = ("p2pstack", "go", "rust")
+"""Those whose peer relays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,8 @@ class Sizes:
     """Messages for ten subscribers."""
     gossip_timed: int = 2_000
     """Messages at a thousand a second."""
+    relayed_bytes: int = 200_000_000
+    """Bytes up, and as many down, through a relay whose circuits carry a gigabyte."""
     simulated_nodes: int = 1000
     shinkai: int = 4000
     """Messages from one Shinkai node to another."""
@@ -61,6 +75,7 @@ class Sizes:
             gossip_one=self.gossip_one // 10,
             gossip_ten=self.gossip_ten // 10,
             gossip_timed=self.gossip_timed // 10,
+            relayed_bytes=self.relayed_bytes // 10,
             simulated_nodes=self.simulated_nodes // 10,
             shinkai=self.shinkai // 10,
             imports=2,
@@ -120,6 +135,10 @@ class Stack:
         """The command that listens on a port of its own choice."""
         return [*self.command, "listen", *self.flags]
 
+    def relay(self) -> list[str]:
+        """The command that relays, too, circuits of a gigabyte."""
+        return [*self.listen(), "--relay", "--relay-shinkai"]
+
     def dial(self, address: str, what: str, *arguments: str) -> list[str]:
         """The command that dials `address` and does `what`."""
         return [*self.command, "dial", address, "--do", what, *arguments, *self.flags]
@@ -162,7 +181,7 @@ def find_stacks(options: Options) -> tuple[list[Stack], dict[str, str]]:
     Raises ValueError for a name that is not known or an `--extra` without `NAME=COMMAND`.
     """
     makers: dict[str, Callable[[Options], Stack]] = {
-        "p2pstack": _p2pstack,
+        "p2pstack": own_stack,
         "go": _go,
         "rust": _rust,
         "py-libp2p": _py_libp2p,
@@ -183,7 +202,8 @@ def find_stacks(options: Options) -> tuple[list[Stack], dict[str, str]]:
     return found, missing
 
 
-def _p2pstack(options: Options) -> Stack:
+def own_stack(options: Options) -> Stack:
+    """What is tested here."""
     flags: list[str] = []
     if options.loop is not None:
         flags += ["--loop", options.loop]

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.processes import RunFailed
 from benchmarks.rows import ROWS, Session, chosen, measured
-from benchmarks.stacks import NAMES, Sizes, Stack
+from benchmarks.stacks import NAMES, Options, Sizes, Stack, own_stack
 
 
 def stack(nodes: int) -> Stack:
@@ -55,3 +55,12 @@ def test_a_pair_of_shinkai_nodes_is_measured() -> None:
     assert 0 < found["Shinkai p50 at 200/s"] <= found["Shinkai p99 at 200/s"]
     assert found["Shinkai node start"] > 0
     assert [name for name in NAMES if ROWS["shinkai"].is_for(name)] == ["p2pstack"]
+
+
+def test_a_relay_is_measured_with_our_own_peers_behind_it() -> None:
+    ours = replace(own_stack(Options()), sizes=Sizes(relayed_bytes=1_000_000, warm_pings=5, pings=20, deadline=30))
+    found = measured(ROWS["relayed"], ours, Session(endpoints=ours))
+    assert found["relayed up"] > 0
+    assert found["relayed down"] > 0
+    assert found.keys() == {metric.name for metric in ROWS["relayed"].metrics}
+    assert [name for name in NAMES if ROWS["relayed"].is_for(name)] == ["p2pstack", "go", "rust"]
