@@ -54,7 +54,7 @@ class Dialer:
         self._runtime = runtime
         self._config = config
         self._gate = gate
-        self._resolver = resolver
+        self.resolver = resolver
         self._own_addresses = own_addresses
         self._bound_addresses = bound_addresses
         self.circuits: Circuits | None = None
@@ -224,7 +224,7 @@ class Dialer:
         candidates: dict[Multiaddr, None] = {}
         for address in addresses:
             try:
-                resolved = await self._resolver.resolve(address)
+                resolved = await self.resolver.resolve(address)
             except DialError as error:
                 attempts.append((str(address), error))
                 continue
@@ -319,7 +319,7 @@ class Dialer:
         timeout = self._config.address_timeout
         if peer is not None and self.circuits is not None and is_circuit(address):
             # Without a slot: the dial of the relay takes one.
-            return await self.circuits.dial(address, peer, timeout)
+            return await self.circuits.dial(address, peer, self._config.timeout)
         async with self._slots:
             return await self._leave(peer, address, initiator=True, reuse_port=self.reuse_port, timeout=timeout)
 

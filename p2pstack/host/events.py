@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from p2pstack.aio.connection import Connection
-from p2pstack.errors import P2PError
+from p2pstack.errors import DeadlineExceeded, DialError, P2PError
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
 
@@ -17,6 +17,7 @@ __all__ = [
     "AddressesChanged",
     "ConnectionEnded",
     "ConnectionOpened",
+    "DialFailed",
     "Event",
     "EventBus",
     "EventStream",
@@ -58,6 +59,14 @@ class PeerDisconnected(Event):
     """The last connection to a peer is gone (GEN-11)."""
 
     peer: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialFailed(Event):
+    """``connect`` did not reach a peer, for the reason ``error``; each caller of a shared dial has its own event."""
+
+    peer: PeerId
+    error: DialError | DeadlineExceeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

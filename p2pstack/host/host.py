@@ -262,6 +262,11 @@ class BaseHost(Reacher):
 
     # -- peers
 
+    @property
+    def gate(self) -> ConnectionGate:
+        """What decides with whom the host connects."""
+        return self._gate
+
     def connections(self, peer: PeerId | None = None) -> list[Connection]:
         """Return the open connections, of ``peer`` or of all."""
         return self.network.connections(peer)

@@ -14,6 +14,7 @@ from p2pstack.aio.stream import Stream
 from p2pstack.errors import DeadlineExceeded, DialError, RelayedOnly
 from p2pstack.host.circuits import Circuits
 from p2pstack.host.config import HostConfig
+from p2pstack.host.events import DialFailed, Event
 from p2pstack.host.network import Network
 from p2pstack.host.peerstore import Peerstore
 from p2pstack.host.routing import PeerRouter
@@ -60,6 +61,9 @@ class Reacher:
         def _running(self) -> tuple[Runtime, Dialer]:
             """Return what a host has while it runs."""
 
+        def emit(self, event: Event) -> None:
+            """Tell every listener."""
+
     async def connect(
         self,
         target: Target,
@@ -92,9 +96,22 @@ class Reacher:
             self.peerstore.add_addresses(peer, known, monotonic() + self.config.peerstore.address_ttl)
         known += self.peerstore.addresses(peer, monotonic())
         allowed = [address for address in dict.fromkeys(known) if relayed or not is_circuit(address)]
-        if not self.routers or not relayed:
-            return await dialer.dial(peer, allowed, timeout)
-        return await self._connect_by_routers(dialer, peer, allowed, timeout)
+        try:
+            if not self.routers or not relayed:
+                return await dialer.dial(peer, allowed, timeout)
+            return await self._connect_by_routers(dialer, peer, allowed, timeout)
+        except (DialError, DeadlineExceeded) as error:
+            self.emit(DialFailed(peer=peer, error=error))
+            raise
+
+    async def resolve(self, address: str | Multiaddr) -> list[Multiaddr]:
+        """Return the addresses that one with a name stands for, with their ``/p2p``; itself where it holds no name.
+
+        Raises:
+            DialError: the name is unknown, leads nowhere, or took too long.
+            DecodeError: it is no address.
+        """
+        return await self._running()[1].resolver.resolve(parse(address))
 
     async def _connect_by_routers(
         self, dialer: Dialer, peer: PeerId, known: list[Multiaddr], timeout: float | None

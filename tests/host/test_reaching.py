@@ -21,13 +21,13 @@ from p2pstack.errors import (
     StreamError,
     StreamReset,
 )
-from p2pstack.host.events import AddressesChanged
+from p2pstack.host.events import AddressesChanged, DialFailed
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.circuits import circuit_address
 from p2pstack.identity.multiaddrs import Multiaddr, parse, with_peer
 from p2pstack.identity.peer_id import PeerId
 from tests.aio.shell import descriptors, needs_proc, silent_listener, until
-from tests.host.hosts import ECHO, dialer, echo, here, key, listener, new_host
+from tests.host.hosts import ECHO, address_of, dialer, echo, here, key, listener, new_host
 from tests.services.hosts import LOOPBACK, next_event
 
 RELAYED_ECHO = "/relayed-echo/1.0.0"
@@ -417,3 +417,36 @@ async def test_routers_are_asked_where_the_known_addresses_fail_and_the_error_te
         near.routers.append(Directory())
         with pytest.raises(DialError, match="no address is known"):
             await near.connect(key(1).peer_id)
+
+
+# -- what is told of it
+
+
+@pytest.mark.req("PEERS-05")
+async def test_a_failed_dial_is_told_with_its_reasons() -> None:
+    async with dialer(2) as near, near.events(DialFailed) as events:
+        with pytest.raises(DialError) as caught:
+            await near.connect(key(1).peer_id, [NOWHERE])
+        told = await next_event(events, DialFailed)
+        assert (told.peer, told.error) == (key(1).peer_id, caught.value)
+        with silent_listener() as silent, pytest.raises(DeadlineExceeded):
+            await near.connect(key(3).peer_id, [address_of(silent)], timeout=0.05)
+        assert isinstance((await next_event(events, DialFailed)).error, DeadlineExceeded)
+
+
+@pytest.mark.req("PEERS-11")
+async def test_names_can_be_resolved_without_dialling() -> None:
+    class Names:
+        async def addresses(self, name: str, family: int) -> list[str]:
+            raise OSError("no such name")
+
+        async def texts(self, name: str) -> list[str]:
+            assert name == "_dnsaddr.all.example"
+            return [f"dnsaddr=/ip4/192.0.2.{number}/tcp/1/p2p/{key(number).peer_id}" for number in (1, 2)]
+
+    async with dialer(9, names=Names()) as host:
+        found = await host.resolve("/dnsaddr/all.example")
+        assert [str(each) for each in found] == [f"/ip4/192.0.2.{n}/tcp/1/p2p/{key(n).peer_id}" for n in (1, 2)]
+        assert await host.resolve("/ip4/192.0.2.1/tcp/1") == [parse("/ip4/192.0.2.1/tcp/1")]
+        with pytest.raises(DialError, match="no such name"):
+            await host.resolve("/dns4/other.example/tcp/1")

@@ -1,0 +1,1 @@
+"""Circuit relay v2: messages, vouchers, and a relay's decisions; no I/O (specs/relay.md)."""
