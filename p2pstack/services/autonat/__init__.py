@@ -1,0 +1,1 @@
+"""AutoNAT over streams: dialling peers back, and asking them to (specs/autonat.md)."""
