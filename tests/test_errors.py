@@ -14,6 +14,7 @@ from p2pstack.errors import (
     DialError,
     GatedError,
     HandshakeError,
+    HolePunchError,
     HostClosed,
     LimitExceeded,
     LocalError,
@@ -130,6 +131,8 @@ def test_a_wrong_peer_says_who_was_expected_and_who_came() -> None:
         (ConnectionClosed(reason=YamuxError("bad")), "connection closed: yamux: bad"),
         (ConnectionClosed("lost", reason=OSError()), "lost"),
         (LimitExceeded("yamux.max_streams", 512), "limit yamux.max_streams of 512 is exhausted"),
+        (HolePunchError("Bob", [DeadlineExceeded("late"), OSError()]), "no direct connection to Bob: late; OSError"),
+        (HolePunchError("Bob", []), "no direct connection to Bob: nothing was tried"),
     ],
 )
 def test_texts(error: P2PError, text: str) -> None:

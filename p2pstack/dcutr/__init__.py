@@ -1,0 +1,1 @@
+"""Direct connection upgrade through relay: how two peers behind NATs meet (specs/dcutr.md). Pure."""
