@@ -1,6 +1,7 @@
 """libp2p for Python. Everything that programs need as a rule is here; each layer can be used on its own as well.
 
-The names of pubsub are loaded when they are first used, so that programs without it start faster.
+The names of pubsub, NAT traversal and discovery are loaded when they are first used, so that programs without start
+faster.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from p2pstack.errors import (
     DialError,
     GatedError,
     HandshakeError,
+    HolePunchError,
     HostClosed,
     LimitExceeded,
     LocalError,
@@ -44,6 +46,7 @@ from p2pstack.host.events import (
     AddressesChanged,
     ConnectionEnded,
     ConnectionOpened,
+    DialFailed,
     Event,
     PeerConnected,
     PeerDisconnected,
@@ -65,11 +68,19 @@ from p2pstack.services.standard import Host
 from p2pstack.yamux.config import YamuxConfig
 
 if TYPE_CHECKING:
+    from p2pstack.autonat.reachability import Reachability
     from p2pstack.gossipsub.config import GossipsubConfig
     from p2pstack.gossipsub.gater import GaterConfig
     from p2pstack.gossipsub.incoming import Incoming
     from p2pstack.gossipsub.score.config import ScoreConfig, TopicScoreConfig
     from p2pstack.gossipsub.signing import SigningPolicy
+    from p2pstack.relay.config import RelayConfig
+    from p2pstack.services.autonat.client import AutonatClient
+    from p2pstack.services.autonat.events import ReachabilityChanged
+    from p2pstack.services.autonat.server import AutonatServer
+    from p2pstack.services.bootstrap import Bootstrap, BootstrapConfig, BootstrapConnected, BootstrapFailed
+    from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
+    from p2pstack.services.dcutr.service import HolePunching
     from p2pstack.services.gossipsub.config import PubsubConfig
     from p2pstack.services.gossipsub.events import (
         MessagesDropped,
@@ -82,11 +93,33 @@ if TYPE_CHECKING:
     from p2pstack.services.gossipsub.service import Gossipsub
     from p2pstack.services.gossipsub.subscription import Subscription
     from p2pstack.services.gossipsub.validation import Verdict
+    from p2pstack.services.nat import NatTraversal
+    from p2pstack.services.peers.config import PeersConfig
+    from p2pstack.services.peers.events import PeerForgotten, PeersLoaded, PeersUnavailable
+    from p2pstack.services.peers.service import PersistentPeers
+    from p2pstack.services.port_mapping.config import PortMappingConfig
+    from p2pstack.services.port_mapping.events import PortMapped, PortMappingFailed
+    from p2pstack.services.port_mapping.gateway import PortMappingError
+    from p2pstack.services.port_mapping.service import PortMapping
+    from p2pstack.services.relay.auto import AutoRelay
+    from p2pstack.services.relay.client import RelayClient
+    from p2pstack.services.relay.client_events import ReservationGained, ReservationLost
+    from p2pstack.services.relay.server import RelayServer
+    from p2pstack.services.relay.server_events import CircuitClosed, CircuitOpened, ReservationEnded, ReservationMade
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AddressesChanged",
+    "AutoRelay",
+    "AutonatClient",
+    "AutonatServer",
+    "Bootstrap",
+    "BootstrapConfig",
+    "BootstrapConnected",
+    "BootstrapFailed",
+    "CircuitClosed",
+    "CircuitOpened",
     "ConfigError",
     "Connection",
     "ConnectionClosed",
@@ -98,12 +131,17 @@ __all__ = [
     "DecodeError",
     "DialConfig",
     "DialError",
+    "DialFailed",
     "Event",
     "GatedError",
     "GaterConfig",
     "Gossipsub",
     "GossipsubConfig",
     "HandshakeError",
+    "HolePunchError",
+    "HolePunchFailed",
+    "HolePunched",
+    "HolePunching",
     "Host",
     "HostClosed",
     "HostConfig",
@@ -118,6 +156,7 @@ __all__ = [
     "MessagesDropped",
     "Multiaddr",
     "MultistreamConfig",
+    "NatTraversal",
     "NegotiationError",
     "NoiseConfig",
     "NoiseError",
@@ -125,6 +164,7 @@ __all__ = [
     "P2PError",
     "PeerConnected",
     "PeerDisconnected",
+    "PeerForgotten",
     "PeerGrafted",
     "PeerId",
     "PeerIdMismatch",
@@ -133,8 +173,17 @@ __all__ = [
     "PeerJoinedTopic",
     "PeerLeftTopic",
     "PeerPruned",
+    "PeersConfig",
+    "PeersLoaded",
+    "PeersUnavailable",
     "PeerstoreConfig",
+    "PersistentPeers",
     "PingConfig",
+    "PortMapped",
+    "PortMapping",
+    "PortMappingConfig",
+    "PortMappingError",
+    "PortMappingFailed",
     "PrivateKey",
     "ProtocolNotSupported",
     "ProtocolViolation",
@@ -142,8 +191,17 @@ __all__ = [
     "PublicKey",
     "PublishResult",
     "PubsubConfig",
+    "Reachability",
+    "ReachabilityChanged",
+    "RelayClient",
+    "RelayConfig",
+    "RelayServer",
     "RelayedOnly",
     "RemoteError",
+    "ReservationEnded",
+    "ReservationGained",
+    "ReservationLost",
+    "ReservationMade",
     "ScoreConfig",
     "ServiceConfig",
     "ShellConfig",
@@ -169,18 +227,50 @@ __all__ = [
 ]
 
 _LOADED_LATER = {
+    "AutoRelay": "p2pstack.services.relay.auto",
+    "AutonatClient": "p2pstack.services.autonat.client",
+    "AutonatServer": "p2pstack.services.autonat.server",
+    "Bootstrap": "p2pstack.services.bootstrap",
+    "BootstrapConfig": "p2pstack.services.bootstrap",
+    "BootstrapConnected": "p2pstack.services.bootstrap",
+    "BootstrapFailed": "p2pstack.services.bootstrap",
+    "CircuitClosed": "p2pstack.services.relay.server_events",
+    "CircuitOpened": "p2pstack.services.relay.server_events",
     "GaterConfig": "p2pstack.gossipsub.gater",
     "Gossipsub": "p2pstack.services.gossipsub.service",
     "GossipsubConfig": "p2pstack.gossipsub.config",
+    "HolePunchFailed": "p2pstack.services.dcutr.events",
+    "HolePunched": "p2pstack.services.dcutr.events",
+    "HolePunching": "p2pstack.services.dcutr.service",
     "Incoming": "p2pstack.gossipsub.incoming",
     "MessagesDropped": "p2pstack.services.gossipsub.events",
+    "NatTraversal": "p2pstack.services.nat",
     "NotEnoughPeers": "p2pstack.services.gossipsub.publishing",
+    "PeerForgotten": "p2pstack.services.peers.events",
     "PeerGrafted": "p2pstack.services.gossipsub.events",
     "PeerJoinedTopic": "p2pstack.services.gossipsub.events",
     "PeerLeftTopic": "p2pstack.services.gossipsub.events",
     "PeerPruned": "p2pstack.services.gossipsub.events",
+    "PeersConfig": "p2pstack.services.peers.config",
+    "PeersLoaded": "p2pstack.services.peers.events",
+    "PeersUnavailable": "p2pstack.services.peers.events",
+    "PersistentPeers": "p2pstack.services.peers.service",
+    "PortMapped": "p2pstack.services.port_mapping.events",
+    "PortMapping": "p2pstack.services.port_mapping.service",
+    "PortMappingConfig": "p2pstack.services.port_mapping.config",
+    "PortMappingError": "p2pstack.services.port_mapping.gateway",
+    "PortMappingFailed": "p2pstack.services.port_mapping.events",
     "PublishResult": "p2pstack.services.gossipsub.publishing",
     "PubsubConfig": "p2pstack.services.gossipsub.config",
+    "Reachability": "p2pstack.autonat.reachability",
+    "ReachabilityChanged": "p2pstack.services.autonat.events",
+    "RelayClient": "p2pstack.services.relay.client",
+    "RelayConfig": "p2pstack.relay.config",
+    "RelayServer": "p2pstack.services.relay.server",
+    "ReservationEnded": "p2pstack.services.relay.server_events",
+    "ReservationGained": "p2pstack.services.relay.client_events",
+    "ReservationLost": "p2pstack.services.relay.client_events",
+    "ReservationMade": "p2pstack.services.relay.server_events",
     "ScoreConfig": "p2pstack.gossipsub.score.config",
     "SigningPolicy": "p2pstack.gossipsub.signing",
     "Subscription": "p2pstack.services.gossipsub.subscription",
