@@ -2,7 +2,7 @@
 
 ::
 
-    Database                one file, one process, one thread that touches it; writes that wait are committed together
+    open_database           the file, with its tables; how it is read and written stands in p2pstack.storage
     ├── RetryQueue          messages on their way out, with attempts, due times and dead letters
     └── JobQueue            messages that came in and wait for their handler, each once within a replay window
 

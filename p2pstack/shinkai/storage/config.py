@@ -1,4 +1,4 @@
-"""The limits of a node's file and of the queues in it (specs/shinkai.md). Times are seconds, sizes bytes."""
+"""The limits of the queues in a node's file (specs/shinkai.md). Times are seconds, sizes bytes."""
 
 from __future__ import annotations
 
@@ -8,40 +8,9 @@ from p2pstack.errors import ConfigError
 from p2pstack.shinkai import json_form
 from p2pstack.shinkai.checks import require_positive
 
-__all__ = ["JobConfig", "QueueConfig", "RetryConfig", "StorageConfig"]
+__all__ = ["JobConfig", "QueueConfig", "RetryConfig"]
 
 _DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageConfig:
-    """How the file is opened and written."""
-
-    survive_power_loss: bool = False
-    """Wait at each commit until the disk has it. Without, what was accepted survives the end of the process by any
-    signal, but the last seconds may be missing after a loss of power; the file is consistent either way."""
-
-    max_pending: int = 10_000
-    """Operations that wait for the thread. Against a program that sends faster than the disk takes it."""
-
-    max_batch: int = 512
-    """Operations that share a commit; more of them let the first one wait longer."""
-
-    timeout: float = 10.0
-    """For one operation, waiting included. Against a disk that hangs."""
-
-    open_timeout: float = 30.0
-    """For opening the file: recovery after a crash and changes of the schema included."""
-
-    lock_timeout: float = 1.0
-    """How long opening waits for a process that is about to close the file."""
-
-    close_timeout: float = 10.0
-    """For what is still waiting to be written when the file is closed."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that can't work."""
-        require_positive(self, "max_pending", "max_batch", "timeout", "open_timeout", "lock_timeout", "close_timeout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

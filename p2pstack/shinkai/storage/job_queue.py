@@ -16,9 +16,9 @@ from typing import Any
 from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.frames import MessageType
 from p2pstack.shinkai.storage.config import JobConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.leased_queue import LeasedQueue
 from p2pstack.shinkai.storage.leases import Table
+from p2pstack.storage.database import Database
 
 __all__ = ["JobEntry", "JobQueue", "NetworkJob"]
 

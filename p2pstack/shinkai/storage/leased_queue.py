@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from p2pstack.shinkai.storage.arrivals import Arrivals
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.leases import DeadEntry, QueueStats, Table, Verdict
+from p2pstack.storage.database import Database
 
 __all__ = ["LeasedQueue"]
 

@@ -22,9 +22,9 @@ from typing import Any
 
 from p2pstack.errors import LocalError
 from p2pstack.shinkai.storage.config import RetryConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.leased_queue import LeasedQueue
 from p2pstack.shinkai.storage.leases import Table
+from p2pstack.storage.database import Database
 
 __all__ = ["Queued", "RetryEntry", "RetryQueue"]
 

@@ -1,23 +1,17 @@
 """The tables of a node's file, their versions, and opening it (SHK-40, SHK-41).
 
-``application_id`` says whose file it is, ``user_version`` how many of :data:`MIGRATIONS` it went through. Each runs in
-one transaction, so that a process that ends in between leaves the file as it was before.
-
-The file is opened in WAL mode, with ``synchronous=NORMAL``: a commit is handed to the system before it is reported, and
-survives the process; the disk has it at the next checkpoint. ``FULL`` waits for the disk at each commit. The lock is
-exclusive and lasts as long as the process, so whatever leases the file holds are those of a process that has ended.
+One process has the file at a time, so whatever leases it holds when it is opened are those of a process that has ended.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from pathlib import Path
 
-from p2pstack.shinkai.storage.config import StorageConfig
-from p2pstack.shinkai.storage.errors import SchemaTooNew, StorageError, StorageLocked
+from p2pstack.storage.config import StorageConfig
+from p2pstack.storage.database import Database
+from p2pstack.storage.schema import Schema
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "open_connection", "storage_error"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "NODE_SCHEMA", "open_database"]
 
 APPLICATION_ID = 0x70327073
 """``p2ps``, which marks the file as a node's."""
@@ -96,68 +90,10 @@ _VOID_LEASES = (
     "UPDATE job SET leased_until = 0 WHERE dead = '' AND leased_until > 0",
 )
 
-
-def open_connection(path: Path, config: StorageConfig) -> sqlite3.Connection:
-    """Open a node's file, made if there is none (readable for its owner alone), at the newest version of the schema.
-
-    Raises:
-        StorageLocked: another process has it open.
-        SchemaTooNew: a newer version of the program has written it.
-        StorageError: it can't be opened, or is no file of a node.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise StorageError(f"can't open {path}: {error.strerror}") from error
-    connection = sqlite3.connect(path, timeout=config.lock_timeout, isolation_level=None)
-    try:
-        _prepare(connection, path, config)
-    except sqlite3.Error as error:
-        connection.close()
-        raise storage_error(error, f"can't open {path}") from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+NODE_SCHEMA = Schema(name="a node's", application_id=APPLICATION_ID, migrations=MIGRATIONS, on_open=_VOID_LEASES)
+"""What marks and makes a node's file."""
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, config: StorageConfig) -> None:
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-        raise StorageError(f"can't open {path}: its file system allows no write-ahead log")
-    connection.execute("PRAGMA synchronous = FULL" if config.survive_power_loss else "PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    # With this the lock is taken, and with `locking_mode` it is kept.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _migrate(connection, path)
-        for statement in _VOID_LEASES:
-            connection.execute(statement)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if owner != APPLICATION_ID and (owner or tables):
-        raise StorageError(f"{path} is a database, but not a node's")
-    if version > len(MIGRATIONS):
-        raise SchemaTooNew(f"{path} has version {version}, this program knows {len(MIGRATIONS)}")
-    if version < len(MIGRATIONS):
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-def storage_error(error: sqlite3.Error, what: str) -> StorageError:
-    """Return what SQLite says as an error of ours, with what could not be done."""
-    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageLocked(f"{what}: another process has it open")
-    return StorageError(f"{what}: {error}")
+async def open_database(path: Path, config: StorageConfig | None = None) -> Database:
+    """Open a node's file, made if there is none; raises what :meth:`Database.open` does."""
+    return await Database.open(path, NODE_SCHEMA, config)

@@ -12,9 +12,9 @@ import os
 import sys
 from pathlib import Path
 
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobQueue
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.storage.files import job
 
 WRITERS = 8
@@ -55,7 +55,7 @@ async def work(jobs: JobQueue) -> None:
 
 
 async def main(path: Path, first: int) -> None:
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         retries, jobs = RetryQueue(database), JobQueue(database)
         workers = [asyncio.create_task(deliver(retries)), asyncio.create_task(work(jobs))]
         await asyncio.gather(*(fill(retries, jobs, first, writer) for writer in range(WRITERS)))

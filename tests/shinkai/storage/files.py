@@ -7,10 +7,12 @@ from pathlib import Path
 
 from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.frames import MessageType
-from p2pstack.shinkai.storage.config import QueueConfig, StorageConfig
+from p2pstack.shinkai.storage.config import QueueConfig
 from p2pstack.shinkai.storage.job_queue import NetworkJob
 from p2pstack.shinkai.storage.leases import Table
-from p2pstack.shinkai.storage.schema import open_connection
+from p2pstack.shinkai.storage.schema import NODE_SCHEMA
+from p2pstack.storage.config import StorageConfig
+from p2pstack.storage.schema import open_connection
 
 
 class Clock:
@@ -34,7 +36,7 @@ def job(content: bytes = b"{}") -> NetworkJob:
 
 
 def connection(path: Path, config: StorageConfig | None = None) -> sqlite3.Connection:
-    return open_connection(path, config or StorageConfig(lock_timeout=0.01))
+    return open_connection(path, NODE_SCHEMA, config or StorageConfig(lock_timeout=0.01))
 
 
 def retry_table(config: QueueConfig) -> Table:

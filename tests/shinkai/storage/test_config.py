@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from p2pstack.errors import ConfigError
-from p2pstack.shinkai.storage.config import JobConfig, QueueConfig, RetryConfig, StorageConfig
+from p2pstack.shinkai.storage.config import JobConfig, QueueConfig, RetryConfig
 
 
 @pytest.mark.req("SHK-43")
@@ -31,11 +31,3 @@ def test_jobs_have_limits_of_their_own(name: str) -> None:
     assert JobConfig().max_attempts == 5
     with pytest.raises(ConfigError, match=name):
         JobConfig(**{name: 0})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "name", ["max_pending", "max_batch", "timeout", "open_timeout", "lock_timeout", "close_timeout"]
-)
-def test_files_that_cannot_work(name: str) -> None:
-    with pytest.raises(ConfigError, match=name):
-        StorageConfig(**{name: 0})  # type: ignore[arg-type]

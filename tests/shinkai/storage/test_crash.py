@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobQueue
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.shinkai.storage.schema import open_database
 from tests.project.sources import ROOT
 from tests.shinkai.storage.files import job
 
@@ -41,7 +41,7 @@ async def test_nothing_accepted_is_lost_and_nothing_completed_comes_back(tmp_pat
     for number in range(ROUNDS):
         for letter, key in killed_after(path, chance.randint(1, 1_500), number * 1_000_000):
             said[letter].add(key)
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             retries, jobs = RetryQueue(database), JobQueue(database)
             waiting = {queued.key for queued in await retries.waiting(limit=1_000_000)}
             assert said["A"] - said["B"] <= waiting, "accepted, and lost"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from p2pstack.shinkai.storage.config import RetryConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.storage.files import Clock
 
 
 @pytest.mark.req("SHK-43")
 async def test_who_waits_is_woken_by_what_arrives(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         queue = RetryQueue(database)
         waiting = [asyncio.create_task(queue.take(1, timeout=20)) for _ in range(2)]
         assert await queue.take(1) == []
@@ -26,7 +26,7 @@ async def test_who_waits_is_woken_by_what_arrives(tmp_path: Path) -> None:
 
 @pytest.mark.req("SHK-43")
 async def test_who_waits_looks_again_when_something_is_due(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         queue = RetryQueue(database, RetryConfig(backoff_base=0.05))
         await queue.add(b"x", key="k", recipient="b", claim=True)
         await queue.failed("k", 1, "no answer")
@@ -38,7 +38,7 @@ async def test_who_waits_looks_again_when_something_is_due(tmp_path: Path) -> No
 @pytest.mark.req("SHK-43", "SHK-47")
 async def test_dead_ones_are_listed_retried_and_dropped(tmp_path: Path) -> None:
     clock = Clock()
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         queue = RetryQueue(database, clock=clock)
         for key in "abc":
             await queue.add(b"x", key=key, recipient="b", claim=True)

@@ -1,4 +1,4 @@
-"""Operations on a node's file that are committed together: the part that runs in its thread (SHK-42)."""
+"""Operations on a file that are committed together: the part that runs in its thread (SHK-42)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from p2pstack.errors import P2PError
-from p2pstack.shinkai.storage.schema import storage_error
+from p2pstack.storage.schema import storage_error
 
 __all__ = ["Operation", "Outcome", "execute"]
 
@@ -32,7 +32,7 @@ def execute(connection: sqlite3.Connection, operations: Sequence[Operation]) -> 
         return _together(connection, operations)
     except sqlite3.Error as error:
         if len(operations) == 1:
-            return [Outcome(error=storage_error(error, "the node's file can't be read or written"))]
+            return [Outcome(error=storage_error(error, "the file can't be read or written"))]
     return [outcome for operation in operations for outcome in execute(connection, [operation])]
 
 

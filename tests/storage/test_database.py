@@ -1,4 +1,4 @@
-"""A node's file behind asyncio."""
+"""A file behind asyncio."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from p2pstack.errors import DeadlineExceeded, LimitExceeded, LocalError
-from p2pstack.shinkai.storage.config import StorageConfig
-from p2pstack.shinkai.storage.database import Database
-from p2pstack.shinkai.storage.errors import StorageError, StorageLocked
-from tests.shinkai.storage.files import connection
+from p2pstack.storage.config import StorageConfig
+from p2pstack.storage.database import Database
+from p2pstack.storage.errors import StorageError, StorageLocked
+from tests.storage.files import NUMBERS, connection
 
 
 def put(value: int) -> Callable[[sqlite3.Connection], int]:
@@ -27,9 +27,7 @@ def count(file: sqlite3.Connection) -> int:
 
 
 async def opened(path: Path, config: StorageConfig | None = None) -> Database:
-    database = await Database.open(path, config)
-    await database.run(lambda file: file.execute("CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY)"))
-    return database
+    return await Database.open(path, NUMBERS, config)
 
 
 class Gate:
@@ -47,7 +45,7 @@ class Gate:
 
 @pytest.mark.req("SHK-42")
 async def test_operations_that_wait_share_commits(tmp_path: Path) -> None:
-    async with await opened(tmp_path / "node.db") as database:
+    async with await opened(tmp_path / "numbers.db") as database:
         commits: list[str] = []
         await database.run(lambda file: file.set_trace_callback(commits.append))
         assert await asyncio.gather(*(database.run(put(number)) for number in range(1_000))) == [1] * 1_000
@@ -57,7 +55,7 @@ async def test_operations_that_wait_share_commits(tmp_path: Path) -> None:
 
 @pytest.mark.req("SHK-42")
 async def test_what_was_returned_is_in_the_file(tmp_path: Path) -> None:
-    database = await opened(tmp_path / "node.db")
+    database = await opened(tmp_path / "numbers.db")
     await asyncio.gather(*(database.run(put(number)) for number in range(10)))
     late = [asyncio.create_task(database.run(put(number))) for number in range(10, 20)]
     await asyncio.sleep(0)
@@ -66,14 +64,14 @@ async def test_what_was_returned_is_in_the_file(tmp_path: Path) -> None:
     await database.close()
     with pytest.raises(LocalError, match="closed"):
         await database.run(count)
-    file = connection(tmp_path / "node.db")
+    file = connection(tmp_path / "numbers.db")
     assert count(file) == 20
     file.close()
 
 
 @pytest.mark.req("SHK-42")
 async def test_an_error_goes_to_who_caused_it(tmp_path: Path) -> None:
-    async with await opened(tmp_path / "node.db") as database:
+    async with await opened(tmp_path / "numbers.db") as database:
         outcomes = await asyncio.gather(*(database.run(put(n)) for n in [1, 2, 1, 3]), return_exceptions=True)
         assert [isinstance(outcome, StorageError) for outcome in outcomes] == [False, False, True, False]
 
@@ -87,7 +85,7 @@ async def test_an_error_goes_to_who_caused_it(tmp_path: Path) -> None:
 
 @pytest.mark.req("SHK-42")
 async def test_the_loop_goes_on_while_the_disk_hangs(tmp_path: Path) -> None:
-    async with await opened(tmp_path / "node.db", StorageConfig(max_pending=3)) as database:
+    async with await opened(tmp_path / "numbers.db", StorageConfig(max_pending=3)) as database:
         gate = Gate()
         hanging = asyncio.create_task(database.run(gate))
         await gate.reached.wait()
@@ -107,7 +105,7 @@ async def test_the_loop_goes_on_while_the_disk_hangs(tmp_path: Path) -> None:
 
 
 async def test_closing_waits_no_longer_than_it_may(tmp_path: Path) -> None:
-    database = await opened(tmp_path / "node.db", StorageConfig(close_timeout=0.01))
+    database = await opened(tmp_path / "numbers.db", StorageConfig(close_timeout=0.01))
     gate = Gate()
     hanging = asyncio.create_task(database.run(gate))
     await gate.reached.wait()
@@ -119,7 +117,7 @@ async def test_closing_waits_no_longer_than_it_may(tmp_path: Path) -> None:
 
 @pytest.mark.req("SHK-40")
 async def test_a_file_in_use_is_told(tmp_path: Path) -> None:
-    async with await opened(tmp_path / "node.db"):
+    async with await opened(tmp_path / "numbers.db"):
         with pytest.raises(StorageLocked):
-            await Database.open(tmp_path / "node.db", StorageConfig(lock_timeout=0.01))
-    await (await Database.open(tmp_path / "node.db")).close()
+            await opened(tmp_path / "numbers.db", StorageConfig(lock_timeout=0.01))
+    await (await opened(tmp_path / "numbers.db")).close()

@@ -1,17 +1,18 @@
-"""What can go wrong with a node's file (SHK-40, SHK-41).
+"""What can go wrong with a file (SHK-40, SHK-41, PEERS-08).
 
 ::
 
     StorageError            the file can't be opened, read or written; nothing of the operation was kept
     ├── StorageLocked       another process has it open
-    └── SchemaTooNew        a newer version of the program has written it
+    ├── SchemaTooNew        a newer version of the program has written it
+    └── StorageDamaged      it is no database, or one with holes in it
 """
 
 from __future__ import annotations
 
 from p2pstack.errors import P2PError
 
-__all__ = ["SchemaTooNew", "StorageError", "StorageLocked"]
+__all__ = ["SchemaTooNew", "StorageDamaged", "StorageError", "StorageLocked"]
 
 
 class StorageError(P2PError):
@@ -19,8 +20,12 @@ class StorageError(P2PError):
 
 
 class StorageLocked(StorageError):
-    """Another process has the file open: two nodes never share one (SHK-40)."""
+    """Another process has the file open: two programs never share one (SHK-40)."""
 
 
 class SchemaTooNew(StorageError):
     """The file was written by a newer version of the program, and is left as it is (SHK-41)."""
+
+
+class StorageDamaged(StorageError):
+    """SQLite finds no database in the file, or one that is damaged. It is left as it is (PEERS-08)."""

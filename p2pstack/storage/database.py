@@ -1,4 +1,4 @@
-"""A node's file behind asyncio: one thread, which alone touches it, and group commits (SHK-40, SHK-42).
+"""A file behind asyncio: one thread, which alone touches it, and group commits (SHK-40, SHK-42).
 
 Operations that arrive in one turn of the loop, or while the thread is busy, wait and are committed together. So one
 message at a time costs one commit, and a thousand at once cost a few.
@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from p2pstack.errors import DeadlineExceeded, LimitExceeded, LocalError
-from p2pstack.shinkai.storage.batches import Operation, Outcome, execute
-from p2pstack.shinkai.storage.config import StorageConfig
-from p2pstack.shinkai.storage.schema import open_connection
+from p2pstack.storage.batches import Operation, Outcome, execute
+from p2pstack.storage.config import StorageConfig
+from p2pstack.storage.schema import Schema, open_connection
 
 __all__ = ["Database"]
 
@@ -29,7 +29,7 @@ _Waiting = tuple[Operation, "asyncio.Future[Any]"]
 
 
 class Database:
-    """An open file of a node. Made by :meth:`open`; every call is made on the loop that opened it."""
+    """An open file. Made by :meth:`open`; every call is made on the loop that opened it."""
 
     def __init__(self, path: Path, config: StorageConfig) -> None:
         self.path = path
@@ -45,19 +45,20 @@ class Database:
         self._idle.set()
 
     @classmethod
-    async def open(cls, path: Path, config: StorageConfig | None = None) -> Database:
-        """Open the file ``path``, made if there is none.
+    async def open(cls, path: Path, schema: Schema, config: StorageConfig | None = None) -> Database:
+        """Open the file ``path``, made if there is none, whose tables are those of ``schema``.
 
         Raises:
             StorageLocked: another process has it open.
             SchemaTooNew: a newer version of the program has written it.
-            StorageError: it can't be opened, or is no file of a node.
+            StorageDamaged: it is no database, or a damaged one.
+            StorageError: it can't be opened, or is of another program.
             DeadlineExceeded: that took longer than ``open_timeout``.
         """
         database = cls(path, config or StorageConfig())
         try:
             async with asyncio.timeout(database.config.open_timeout):
-                database._connection = await database._in_thread(open_connection, path, database.config)
+                database._connection = await database._in_thread(open_connection, path, schema, database.config)
                 database._open = True
         except TimeoutError:
             raise DeadlineExceeded(f"opening {path} took longer than {database.config.open_timeout} s") from None
@@ -99,7 +100,7 @@ class Database:
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
-            raise DeadlineExceeded(f"the node's file did not answer within {seconds} s") from None
+            raise DeadlineExceeded(f"the file did not answer within {seconds} s") from None
 
     async def close(self) -> None:
         """Write what waits, and close the file. What is called after this is refused; closing twice is fine.

@@ -1,9 +1,9 @@
-"""What a node's file can fail of."""
+"""What a file can fail of."""
 
 from __future__ import annotations
 
 from p2pstack.errors import P2PError
-from p2pstack.shinkai.storage import errors
+from p2pstack.storage import errors
 
 
 def test_all_are_told_apart_and_drawn() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from p2pstack.errors import LimitExceeded
-from p2pstack.shinkai.storage.batches import execute
-from p2pstack.shinkai.storage.errors import StorageError
-from tests.shinkai.storage.files import connection
+from p2pstack.storage.batches import execute
+from p2pstack.storage.errors import StorageError
+from tests.storage.files import connection
 
 
 def put(value: int) -> Callable[[sqlite3.Connection], object]:
@@ -29,9 +29,7 @@ def numbers(file: sqlite3.Connection) -> list[int]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> sqlite3.Connection:
-    file = connection(tmp_path / "node.db")
-    file.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
-    return file
+    return connection(tmp_path / "numbers.db")
 
 
 @pytest.mark.req("SHK-42")
