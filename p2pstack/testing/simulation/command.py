@@ -1,4 +1,7 @@
-"""``python -m p2pstack.testing gossip``: a simulated network's figures, and its propagation curve in a file."""
+"""``python -m p2pstack.testing gossip``: a simulated network's figures, and its propagation curve in a file.
+
+``dht`` does the same for a DHT (:mod:`p2pstack.testing.simulation.kad.command`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from p2pstack.gossipsub.config import GossipsubConfig
 from p2pstack.testing.simulation.chance import seeded
 from p2pstack.testing.simulation.chart import propagation_curve
 from p2pstack.testing.simulation.figures import figures_of
+from p2pstack.testing.simulation.kad.command import add_dht_arguments, run_dht
 from p2pstack.testing.simulation.links import Constant, Latency, Plane
 from p2pstack.testing.simulation.network import Network
 from p2pstack.testing.simulation.node import NodeConfig
@@ -52,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     gossip.add_argument("--mesh-only", action="store_true", help="own messages go to the mesh alone")
     gossip.add_argument("--encoded", action="store_true", help="RPCs pass as bytes, which are counted")
     gossip.add_argument("--svg", type=Path, metavar="FILE", help="write the propagation curve there")
+    add_dht_arguments(commands.add_parser("dht", help="a Kademlia DHT; prints the figures of its lookups"))
     return parser
 
 
@@ -60,6 +65,12 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     out = out or sys.stdout
     parser = _parser()
     options = parser.parse_args(argv)
+    if options.command == "dht":
+        try:
+            run_dht(options, parse_latency, out)
+        except ConfigError as error:
+            parser.error(str(error))
+        return 0
     if options.nodes < 2 or options.messages < 1 or options.degree < 1 or options.size < 8:
         parser.error("it takes 2 nodes, 1 message, a degree of 1, and 8 bytes at least")
     try:

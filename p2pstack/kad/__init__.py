@@ -1,0 +1,1 @@
+"""The Kademlia DHT: routing table, lookups, records and answers, without I/O (specs/kad.md)."""
