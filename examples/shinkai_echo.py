@@ -3,9 +3,7 @@ import os
 import sys
 from pathlib import Path
 
-from p2pstack.shinkai.directory.file import FileDirectory
-from p2pstack.shinkai.keys import EncryptionSecretKey, NodeKeys, secret_from_hex
-from p2pstack.shinkai.node import ShinkaiNode
+from p2pstack.shinkai import EncryptionSecretKey, FileDirectory, NodeKeys, ShinkaiNode, secret_from_hex
 
 
 async def main(name, listen, people, data):

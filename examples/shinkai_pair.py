@@ -1,10 +1,7 @@
 import asyncio
 import os
 
-from p2pstack.shinkai.directory.memory import MemoryDirectory
-from p2pstack.shinkai.directory.records import IdentityRecord
-from p2pstack.shinkai.keys import NodeKeys
-from p2pstack.shinkai.node import ShinkaiNode
+from p2pstack.shinkai import IdentityRecord, MemoryDirectory, NodeKeys, ShinkaiNode
 
 directory = MemoryDirectory()
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,9 @@ def _read(who: str) -> dict[str, Any]:
 
 def _record(name: ShinkaiName, keys: NodeKeys, addresses: list[str] | tuple[()]) -> IdentityRecord:
     public = public_to_hex(keys.signature.public_key)
-    return read_record(name, keys.encryption.public.to_hex(), public, False, list(addresses))
+    record = read_record(name, keys.encryption.public.to_hex(), public, False, list(addresses))
+    # Behind a relay is who gives its name for an address.
+    return replace(record, routing=record.proxy is not None)
 
 
 def _describe(record: IdentityRecord, output: Output) -> None:

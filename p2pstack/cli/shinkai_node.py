@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any
 
 from p2pstack.cli.control_actions import NodeActions
 from p2pstack.cli.control_server import ControlServer
 from p2pstack.cli.output import Output
 from p2pstack.cli.running import raise_descriptor_limit, run, stop_requests
-from p2pstack.cli.shinkai_events import show_event
+from p2pstack.cli.shinkai_events import show_event, show_events
 from p2pstack.cli.shinkai_logs import StatusLog, log_records
 from p2pstack.cli.shinkai_settings import Settings, open_directory, read_settings
 from p2pstack.errors import P2PError
-from p2pstack.host.events import EventStream
 from p2pstack.identity.keys import PublicKey
+from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.directory.errors import IdentityNotFound
 from p2pstack.shinkai.directory.interface import Directory, resolve
-from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayUp
+from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayReserved, RelayUp
 from p2pstack.shinkai.node import ShinkaiNode
 from p2pstack.shinkai.node.ways import multiaddr_of
 from p2pstack.shinkai.node.ws import WsManager
 
 __all__ = ["run_node", "serve"]
 
-NOTICES = (PeerUp, PeerDown, RelayUp, RelayDown)
-"""What libp2p tells that is shown."""
+NOTICES = (PeerUp, PeerDown, RelayUp, RelayReserved, RelayDown)
+"""What libp2p tells that is shown, ..."""
+
+PUNCHES = (HolePunched, HolePunchFailed)
+"""... and what its hosts do."""
 
 RELAY_TIMEOUT = 30.0
 """Seconds for looking a relay's name up, as in the original."""
@@ -55,7 +55,7 @@ async def serve(settings: Settings, log: StatusLog) -> None:
         for note in settings.notes:
             log.event("note", note, "yellow", note=note)
         async with contextlib.AsyncExitStack() as stack:
-            directory = await open_directory(settings)
+            directory = await open_directory(settings.directory, settings.chain)
             stack.push_async_callback(directory.close)
             ws = None
             if settings.ws is not None:
@@ -80,11 +80,12 @@ async def serve(settings: Settings, log: StatusLog) -> None:
             try:
                 async with node:
                     # At once: what connects meanwhile is shown.
-                    streams += [manager.notices(*NOTICES) for manager in node.libp2p_managers]
+                    for manager in node.libp2p_managers:
+                        streams += [manager.notices(*NOTICES), manager.host.events(*PUNCHES)]
                     async with ControlServer(settings.data, NodeActions(node).all()):
                         started = True
                         await _show_start(node, settings, directory, log)
-                        await _show_events(streams, stop, log)
+                        await show_events(streams, stop, lambda event: show_event(event, log))
                         await _show_end(node, log)
             finally:
                 if started:
@@ -163,35 +164,6 @@ async def _check_directory(node: ShinkaiNode, settings: Settings, directory: Dir
     if (record.signature_key, record.encryption_key) != ours:
         text = f"{settings.directory} lists other keys for {name}: others will refuse its messages"
         log.event("other_keys", text, "red", name=name)
-
-
-async def _show_events(streams: Sequence[EventStream], stop: asyncio.Event, log: StatusLog) -> None:
-    """Show what happens until ``stop`` is set."""
-    async with _tasks([stop.wait(), *(_show(stream, log) for stream in streams)]) as tasks:
-        while not tasks[0].done():
-            done, _ = await asyncio.wait(
-                [task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                task.result()
-
-
-async def _show(stream: EventStream, log: StatusLog) -> None:
-    async with stream as events:
-        async for event in events:
-            show_event(event, log)
-
-
-@contextlib.asynccontextmanager
-async def _tasks(work: list[Coroutine[Any, Any, Any]]) -> AsyncIterator[list[asyncio.Task[Any]]]:
-    """Run coroutines as tasks, which end with the block."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _show_end(node: ShinkaiNode, log: StatusLog) -> None:

@@ -29,7 +29,19 @@ from p2pstack.shinkai.names import ShinkaiName
 from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.node.config import NodeConfig, TcpConfig
 
-__all__ = ["DEFAULT_NAME", "DIRECTORY_FILE", "Settings", "keep_keys", "keys_of", "open_directory", "read_settings"]
+__all__ = [
+    "DEFAULT_NAME",
+    "DIRECTORY_FILE",
+    "Settings",
+    "keep_keys",
+    "keys_of",
+    "open_directory",
+    "read_chain",
+    "read_identity",
+    "read_level",
+    "read_number",
+    "read_settings",
+]
 
 DEFAULT_NAME = "@@localhost.sep-shinkai"
 """Who a node is that was not told, as in the original."""
@@ -89,11 +101,11 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
     """
     notes: list[str] = []
     data = options.data if options.data is not None else Path(environ.get("NODE_STORAGE_PATH") or DEFAULT_DATA)
-    name, keys = _identity(options, environ, data, notes)
+    name, keys = read_identity(options, environ, data, notes)
     relay, proxy = _relay(options.relay, environ, notes)
-    chain = _chain(options, environ)
+    chain = read_chain(options, environ)
     directory = None if chain is not None else options.directory or data / DIRECTORY_FILE
-    listen = options.listen or f"{_host(environ.get('NODE_IP') or '0.0.0.0')}:{_number(environ, 'NODE_PORT', 9552)}"  # noqa: S104
+    listen = options.listen or f"{_host(environ.get('NODE_IP') or '0.0.0.0')}:{read_number(environ, 'NODE_PORT', 9552)}"  # noqa: S104
     return Settings(
         name=name,
         keys=keys,
@@ -107,7 +119,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         proxy=proxy,
         ws=_ws(options, environ, notes),
         config=_config(options, environ),
-        level=_level(options.log, environ),
+        level=read_level(options.log, environ),
         notes=notes,
     )
 
@@ -137,25 +149,41 @@ def _keep(data: Path, values: Mapping[str, str]) -> Path:
     return path
 
 
-async def open_directory(settings: Settings) -> Directory:
-    """Open the directory that the settings name. The file need not be there yet.
+async def open_directory(file: Path | None, chain: ChainConfig) -> Directory:
+    """Open the directory in ``file``, which need not be there yet; None: the registry on ``chain``.
 
     Raises:
         DirectoryError: the file can't be used.
     """
-    if settings.directory is not None:
-        return await FileDirectory.open(settings.directory)
-    return CachedDirectory(ChainDirectory(settings.chain))
+    if file is not None:
+        return await FileDirectory.open(file)
+    return CachedDirectory(ChainDirectory(chain))
 
 
-def _identity(
-    options: argparse.Namespace, environ: Mapping[str, str], data: Path, notes: list[str]
+def read_identity(
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    data: Path,
+    notes: list[str],
+    *,
+    variable: str = NAME,
+    default: str | None = DEFAULT_NAME,
 ) -> tuple[ShinkaiName, NodeKeys]:
+    """Return name and keys by argument, ``.secret`` and environment; keys that there are none of are made and kept.
+
+    The name may stand in the environment's ``variable``; without any it is ``default``.
+
+    Raises:
+        CommandError: the name or a key is none, or there is no name.
+        OSError: the file can't be read or written.
+    """
     path = data / FILE
     kept = read_secret(path)
     if is_open_to_others(path):
         notes.append(f"{path} can be read by others than you: chmod 600 {path}")
-    text = options.name or kept.get(NAME) or environ.get(NAME) or DEFAULT_NAME
+    text = options.name or kept.get(NAME) or environ.get(variable) or default
+    if text is None:
+        raise CommandError(f"it has no name: give it one by --name, or by {variable} in the environment")
     name = _name(text)
     if options.name and kept.get(NAME) and _name(kept[NAME]) != name:
         notes.append(f"the keys in {path} were made for {kept[NAME]}, and are used for {name}")
@@ -206,8 +234,12 @@ def _relay(given: str | None, environ: Mapping[str, str], notes: list[str]) -> t
         return None, None
 
 
-def _chain(options: argparse.Namespace, environ: Mapping[str, str]) -> ChainConfig | None:
-    """Return how the registry on chain is asked; None where a file is used."""
+def read_chain(options: argparse.Namespace, environ: Mapping[str, str]) -> ChainConfig | None:
+    """Return how the registry on chain is asked; None where a file is used.
+
+    Raises:
+        CommandError: it can't be asked like that.
+    """
     if options.directory is not None:
         return None
     urls = options.rpc_url or [url for url in [environ.get("RPC_URL")] if url]
@@ -223,7 +255,7 @@ def _chain(options: argparse.Namespace, environ: Mapping[str, str]) -> ChainConf
 
 
 def _ws(options: argparse.Namespace, environ: Mapping[str, str], notes: list[str]) -> tuple[str, int] | None:
-    port = options.ws_port or _number(environ, "NODE_WS_PORT", 0)
+    port = options.ws_port or read_number(environ, "NODE_WS_PORT", 0)
     if not port:
         return None
     host = environ.get("NODE_IP") or "127.0.0.1"
@@ -237,17 +269,17 @@ def _config(options: argparse.Namespace, environ: Mapping[str, str]) -> NodeConf
     rate = ConnectionRateConfig()
     try:
         rate = ConnectionRateConfig(
-            per_second=_number(environ, "MAX_CONNECTIONS", int(rate.per_second)),
-            burst=_number(environ, "BURST_ALLOWANCE", rate.burst),
-            concurrent=_number(environ, "MAX_CONNECTIONS_PER_IP", rate.concurrent),
+            per_second=read_number(environ, "MAX_CONNECTIONS", int(rate.per_second)),
+            burst=read_number(environ, "BURST_ALLOWANCE", rate.burst),
+            concurrent=read_number(environ, "MAX_CONNECTIONS_PER_IP", rate.concurrent),
         )
-        workers = _number(environ, "NETWORK_JOB_MANAGER_THREADS", NodeConfig().job_workers)
+        workers = read_number(environ, "NETWORK_JOB_MANAGER_THREADS", NodeConfig().job_workers)
         return NodeConfig(libp2p=not options.no_libp2p, tcp=TcpConfig(rate=rate), job_workers=workers)
     except ConfigError as error:
         raise CommandError(f"the environment asks for what can't work: {error}") from error
 
 
-def _level(given: str | None, environ: Mapping[str, str]) -> int:
+def read_level(given: str | None, environ: Mapping[str, str]) -> int:
     """Return from which level on log lines are printed. RUST_LOG may name modules, which are not ours: they pass."""
     if given is not None:
         return _LEVELS[given]
@@ -261,7 +293,12 @@ def _flag(environ: Mapping[str, str], key: str) -> bool:
     return environ.get(key, "").strip().lower() in {"1", "true"}
 
 
-def _number(environ: Mapping[str, str], key: str, default: int) -> int:
+def read_number(environ: Mapping[str, str], key: str, default: int) -> int:
+    """Return the whole number that a variable of the environment holds, ``default`` where it is not set.
+
+    Raises:
+        CommandError: it holds something else.
+    """
     text = environ.get(key, "").strip()
     if not text:
         return default

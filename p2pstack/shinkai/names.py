@@ -16,10 +16,12 @@ from enum import StrEnum
 
 from p2pstack.shinkai.errors import InvalidName, shown
 
-__all__ = ["ENDINGS", "ShinkaiName", "SubidentityType", "is_valid", "repair", "validate"]
+__all__ = ["ENDINGS", "ShinkaiName", "SubidentityType", "is_local", "is_valid", "repair", "validate"]
 
 ENDINGS = (".shinkai", ".sepolia-shinkai", ".arb-sep-shinkai", ".sep-shinkai")
 """What a node's name ends with, by the registry that lists it. Their case counts."""
+
+_LOCAL = "@@localhost."
 
 _NODE = re.compile(r"@@[a-zA-Z0-9_.]+(?:\.shinkai|\.arb-sep-shinkai|\.sepolia-shinkai|\.sep-shinkai)")
 _PART = re.compile(r"[a-zA-Z0-9_]*")
@@ -75,6 +77,11 @@ def is_valid(text: str) -> bool:
     except InvalidName:
         return False
     return True
+
+
+def is_local(name: ShinkaiName) -> bool:
+    """Tell whether ``name`` is of nodes that have none of their own, which no directory lists."""
+    return name.node_name.startswith(_LOCAL)
 
 
 @dataclass(frozen=True, slots=True)

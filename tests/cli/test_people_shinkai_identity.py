@@ -38,6 +38,12 @@ def test_new_makes_keys_that_show_shows(tmp_path: Path, commands: Commands) -> N
         assert secret not in shown.out + made.out
 
 
+def test_who_gives_a_relays_name_for_an_address_is_behind_it(people: People, commands: Commands) -> None:
+    data = people.folder(ALICE)
+    [told] = commands.run("identity", "show", "--data", data, "--address", BOB, "--json").json
+    assert (told["address_or_proxy_nodes"], told["routing"]) == ([BOB], True)
+
+
 def test_new_replaces_no_keys_unless_it_shall(people: People, commands: Commands) -> None:
     data = people.folder(ALICE)
     before = read_secret(data / ".secret")

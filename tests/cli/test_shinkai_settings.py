@@ -142,7 +142,7 @@ async def test_the_registry_on_chain(
     found = settings(tmp_path, *argv, **environ)
     assert (found.directory, found.chain.endpoints) == (None, endpoints)
     assert found.chain.contract == environ.get("CONTRACT_ADDRESS", ChainConfig().contract)
-    directory = await open_directory(found)
+    directory = await open_directory(found.directory, found.chain)
     assert isinstance(directory, CachedDirectory)
     await directory.close()
 
@@ -151,10 +151,10 @@ async def test_a_file_given_wins_over_the_registry_of_the_environment(tmp_path: 
     path = tmp_path / "people.json"
     found = settings(tmp_path, "--directory", path, RPC_URL="http://127.0.0.1:1")
     assert found.directory == path
-    assert isinstance(await open_directory(found), FileDirectory)
+    assert isinstance(await open_directory(found.directory, found.chain), FileDirectory)
     path.write_text("[]")
     with pytest.raises(InvalidIdentity, match=r"people\.json"):
-        await open_directory(found)
+        await open_directory(found.directory, found.chain)
 
 
 def test_limits_of_the_environment(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pstack.shinkai.errors import InvalidName
-from p2pstack.shinkai.names import ENDINGS, ShinkaiName, SubidentityType, is_valid, repair, validate
+from p2pstack.shinkai.names import ENDINGS, ShinkaiName, SubidentityType, is_local, is_valid, repair, validate
 from tests.vectors import load
 
 CASES: list[dict[str, Any]] = load("shinkai")["shinkai_names"]["vectors"]
@@ -108,3 +108,10 @@ def test_any_text_is_a_name_or_refused(text: str) -> None:
     assert ShinkaiName.parse(str(name)) == name
     assert name.node.contains(name)
     assert name.node_name.endswith(ENDINGS)
+
+
+@pytest.mark.req("SHK-101")
+def test_a_node_without_a_name_is_one_of_localhost() -> None:
+    assert is_local(ShinkaiName.parse("@@localhost.sep-shinkai"))
+    assert is_local(ShinkaiName.parse("@@LocalHost.shinkai/main"))
+    assert not is_local(ShinkaiName.parse("@@localhostess.shinkai"))

@@ -40,6 +40,11 @@ class Route:
     proxy: IdentityRecord | None = None
 
     @property
+    def behind(self) -> bool:
+        """Whether a relay hands its messages on, instead of it being connected to."""
+        return self.record.routing or self.proxy is not None
+
+    @property
     def address(self) -> Endpoint:
         """Where to connect to.
 

@@ -6,7 +6,8 @@
     ├── EventSender             the channel's end that a program holds; bounded
     ├── DirectMessages          head: a message is a request, and its answer a message (SHK-71)
     ├── GossipMessages          seed: a message is published for its recipient, and everybody gets it (SHK-72)
-    ├── KeptLink, RelayLink     connections that are made again when they end (SHK-76)
+    ├── KeptLink                connections that are made again when they end (SHK-76)
+    ├── ReservedRelay           a relay, and a reservation with it (SHK-78)
     └── KnownPeers              peers that are found again after a restart (SHK-77)
     ShinkaiMessageHandler       what came in, checked and made a job of a JobQueue (SHK-73 to SHK-75)
 """
@@ -26,6 +27,7 @@ from p2pstack.shinkai.network.events import (
     PeerUp,
     PingPeer,
     RelayDown,
+    RelayReserved,
     RelayUp,
     SendDirectMessage,
     SendMessage,
@@ -59,6 +61,7 @@ __all__ = [
     "Published",
     "Received",
     "RelayDown",
+    "RelayReserved",
     "RelayUp",
     "ResponseChannel",
     "SendDirectMessage",

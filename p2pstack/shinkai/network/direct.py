@@ -9,54 +9,56 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
+from typing import TypeAlias
 
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DeadlineExceeded, LimitExceeded
+from p2pstack.errors import DeadlineExceeded, DialError, LimitExceeded
 from p2pstack.host.host import BaseHost
 from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.shinkai import json_form
 from p2pstack.shinkai.limits.bandwidth import Bandwidth, Priority
 from p2pstack.shinkai.network.config import DirectConfig
-from p2pstack.shinkai.network.handler import Received, ShinkaiMessageHandler, Via
 from p2pstack.shinkai.network.profiles import MESSAGE_PROTOCOL
-from p2pstack.shinkai.network.responses import ResponseChannel
 from p2pstack.shinkai.network.turns import Turns
 
-__all__ = ["DirectMessages"]
+__all__ = ["Answerer", "DirectMessages", "Held"]
 
 _PIECE = 65_536
 
 
 class DirectMessages:
-    """Sends requests, and serves them. Made before the host is started."""
+    """Sends requests, and serves them. Made before the host is started.
+
+    ``admit`` says whether a request of this peer is read at all, and counts those that are not. ``answer`` is given the
+    peer and its whole request, and returns what answers it, ``b""`` for nothing; it raises nothing but P2PError.
+    """
 
     def __init__(
         self,
         host: BaseHost,
-        handler: ShinkaiMessageHandler,
         config: DirectConfig,
         *,
+        admit: Callable[[PeerId], bool],
+        answer: Answerer,
         turns: Turns,
         incoming: Bandwidth,
         counters: Counter[str],
-        on_received: Callable[[PeerId, Received], None],
     ) -> None:
         self.config = config
         self._host = host
-        self._handler = handler
+        self._admit = admit
+        self._answer = answer
         self._turns = turns
         self._incoming = incoming
         self._counters = counters
-        self._on_received = on_received
         self._serving: Counter[PeerId] = Counter()
         self.held = 0
-        """Bytes of messages that are being read, of all peers."""
+        """Bytes of requests and answers under way, of all peers."""
         # Twice as many: those that are one too many are refused here, where they are counted.
-        host.handle(MESSAGE_PROTOCOL, self._serve, max_streams=2 * config.max_streams)
+        host.handle(MESSAGE_PROTOCOL, self._serve, max_streams=2 * config.max_streams, relayed=True)
 
     def usage(self) -> dict[str, Usage]:
         """Return, by name, how much of each limit is taken."""
@@ -77,8 +79,11 @@ class DirectMessages:
         *,
         timeout: float | None = None,
         priority: Priority = Priority.NORMAL,
+        dial: bool = True,
     ) -> bytes:
         """Send a request and return what answers it, as it came; ``b""`` where that is nothing.
+
+        A peer that is not connected is dialled, unless ``dial`` says not to.
 
         Raises:
             LimitExceeded: the request is too long (``max_request``), or its answer (``max_response``, ``max_memory``),
@@ -95,8 +100,10 @@ class DirectMessages:
         try:
             async with asyncio.timeout(seconds), self._turns.turn(peer, len(data), priority):
                 if not self._host.connections(peer):
+                    if not dial:
+                        raise DialError(peer, [], "it is not connected, and is not to be dialled")
                     await self._host.connect(peer, addresses)
-                stream = await self._host.open_stream(peer, MESSAGE_PROTOCOL, timeout=seconds)
+                stream = await self._host.open_stream(peer, MESSAGE_PROTOCOL, timeout=seconds, relayed=True)
                 return await self._exchange(stream, data)
         except DeadlineExceeded:
             raise
@@ -105,7 +112,7 @@ class DirectMessages:
 
     async def _exchange(self, stream: Stream, data: bytes) -> bytes:
         stream.timeout = None  # the caller's deadline holds for all of it
-        held = _Held(self)
+        held = Held(self)
         try:
             await _write(stream, data)
             stream.close_write()
@@ -130,11 +137,15 @@ class DirectMessages:
             return
         stream.timeout = None
         self._serving[peer] += 1
-        held = _Held(self)
+        held = Held(self)
         try:
             async with asyncio.timeout(self.config.timeout):
                 await self._read(stream, held, self.config.max_request, "max_request", throttled=True)
-                await _write(stream, await self._answer(peer, held))
+                answer = await self._answer(peer, held)
+                held.release()
+                held.add(answer)  # a peer that takes it slowly holds it for as long
+                self._check_memory()
+                await _write(stream, answer)
         except TimeoutError:
             self._counters["request-timeout"] += 1
             stream.reset()
@@ -153,7 +164,7 @@ class DirectMessages:
             return "max_requests"
         if self._serving[peer] >= self.config.max_streams:
             return "max_streams"
-        return "" if self._handler.admit(peer) else "flooding"
+        return "" if self._admit(peer) else "flooding"
 
     async def _throttle(self, peer: PeerId, size: int) -> None:
         """Hold a peer back that has sent more than it may."""
@@ -161,21 +172,7 @@ class DirectMessages:
             self._counters["throttled"] += 1
             await asyncio.sleep(wait)
 
-    async def _answer(self, peer: PeerId, held: _Held) -> bytes:
-        """Have a request handled, and wait for what the node answers."""
-        channel = ResponseChannel(peer)
-        received = await self._handler.handle(peer, held.data, via=Via.DIRECT, channel=channel)
-        held.release()
-        self._on_received(peer, received)
-        if not received.key:
-            return b""
-        try:
-            message = await channel.wait()
-        finally:
-            self._handler.responses.remove(received.key, channel)
-        return b"" if message is None else json_form.encode(message)
-
-    async def _read(self, stream: Stream, held: _Held, limit: int, name: str, *, throttled: bool = False) -> None:
+    async def _read(self, stream: Stream, held: Held, limit: int, name: str, *, throttled: bool = False) -> None:
         """Read to the end of the peer's side.
 
         ``throttled``: no faster than the peer may send. What it sends meanwhile stays in the stream's window.
@@ -184,14 +181,17 @@ class DirectMessages:
             held.add(piece)
             if held.size > limit:
                 raise LimitExceeded(name, limit)
-            if self.held > self.config.max_memory:
-                raise LimitExceeded("max_memory", self.config.max_memory)
+            self._check_memory()
             if throttled:
                 await self._throttle(stream.peer_id, len(piece))
 
+    def _check_memory(self) -> None:
+        if self.held > self.config.max_memory:
+            raise LimitExceeded("max_memory", self.config.max_memory)
 
-class _Held:
-    """The bytes of one message that is being read, which count among those of all peers until they are released."""
+
+class Held:
+    """The bytes of one message under way, which count among those of all peers until they are released."""
 
     __slots__ = ("_owner", "_pieces", "size")
 
@@ -202,9 +202,11 @@ class _Held:
 
     @property
     def data(self) -> bytes:
+        """All of them."""
         return b"".join(self._pieces)
 
     def add(self, piece: bytes) -> None:
+        """Hold these, too."""
         self._pieces.append(piece)
         self.size += len(piece)
         self._owner.held += len(piece)
@@ -214,6 +216,10 @@ class _Held:
         self._owner.held -= self.size
         self._pieces.clear()
         self.size = 0
+
+
+Answerer: TypeAlias = Callable[[PeerId, Held], Awaitable[bytes]]
+"""Answers a request: it may release what it holds as soon as it does not need it any more."""
 
 
 async def _write(stream: Stream, data: bytes) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "PeerUp",
     "PingPeer",
     "RelayDown",
+    "RelayReserved",
     "RelayUp",
     "SendDirectMessage",
     "SendMessage",
@@ -178,6 +179,14 @@ class RelayUp(Notice):
 
     peer: PeerId
     address: Multiaddr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayReserved(Notice):
+    """The relay passes connections on to us, which others are told: they find us at ``addresses``, without our id."""
+
+    peer: PeerId
+    addresses: tuple[Multiaddr, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

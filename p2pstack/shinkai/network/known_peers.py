@@ -12,7 +12,7 @@ from p2pstack.errors import DecodeError
 from p2pstack.identity.multiaddrs import Multiaddr, parse, without_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.shinkai.network.config import KnownPeersConfig
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.storage.database import Database
 
 __all__ = ["KnownPeer", "KnownPeers"]
 

@@ -1,27 +1,44 @@
-"""Connections that are kept: made again, after a while, whenever they end (SHK-76; specs/shinkai.md)."""
+"""Connections that are kept: made again, after a while, whenever they end (SHK-76, SHK-78; specs/shinkai.md)."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
 from typing import Protocol
 
-from p2pstack.errors import P2PError
+from p2pstack.errors import P2PError, ProtocolNotSupported
 from p2pstack.host.events import PeerDisconnected
 from p2pstack.host.host import BaseHost
-from p2pstack.identity.multiaddrs import Multiaddr, parse
+from p2pstack.identity.circuits import circuit_address
+from p2pstack.identity.multiaddrs import Multiaddr, parse, without_peer
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.services.dcutr.service import HolePunching
+from p2pstack.services.relay.client import RelayClient
 from p2pstack.shinkai.network.config import LinkConfig
 
-__all__ = ["DialledRelay", "KeptLink", "RelayLink", "redial_delay"]
+__all__ = ["KeptLink", "RelayLink", "ReservedRelay", "redial_delay", "upgrade"]
+
+logger = logging.getLogger("p2pstack.shinkai")
 
 
 def redial_delay(attempts: int, config: LinkConfig, chance: float) -> float:
     """Return the seconds until the next dial after ``attempts`` failures before; ``chance`` is 0 to 1."""
     # Not 2**attempts of a peer that is away for a year.
     return min(config.base * float(2 ** min(attempts, 32)), config.cap) + config.jitter * chance
+
+
+async def upgrade(punching: HolePunching, peer: PeerId) -> bool:
+    """Try to have a connection to ``peer`` that passes no relay; whether there is one."""
+    try:
+        await punching.upgrade(peer)
+    except P2PError as error:
+        logger.info("no direct connection to %s: %s", peer, error)
+        return False
+    return True
 
 
 class KeptLink:
@@ -81,15 +98,22 @@ class KeptLink:
             self._host.protect(peer, "shinkai-link")
             try:
                 self._on_up(peer)
-                # Of events that were dropped the newest stays: whatever comes is a reason to look.
-                while self._host.connections(peer):
-                    await anext(events)
+                async with self._while_connected(peer):
+                    # Of events that were dropped the newest stays: whatever comes is a reason to look.
+                    while self._host.connections(peer):
+                        await anext(events)
             finally:
                 self._host.unprotect(peer, "shinkai-link")
 
+    @contextlib.asynccontextmanager
+    async def _while_connected(self, peer: PeerId) -> AsyncIterator[None]:
+        """Do what lasts as long as the connection to ``peer``."""
+        del peer
+        yield
+
 
 class RelayLink(Protocol):
-    """What a manager wants of its relay. What it is made of is up to the era: see :class:`DialledRelay`."""
+    """What a manager wants of its relay; see :class:`ReservedRelay`."""
 
     address: Multiaddr
     peer: PeerId | None
@@ -108,17 +132,70 @@ class RelayLink(Protocol):
         """Try to have a connection to ``peer`` that passes no relay; whether there is one."""
 
 
-class DialledRelay(KeptLink):
-    """The relay of the seed era: an address that is dialled, and a peer that hands gossip on.
+class ReservedRelay(KeptLink):
+    """A relay that is kept connected, and passes connections on to us while it grants a reservation (SHK-78).
 
-    No connection passes through it, so there is nothing to upgrade.
+    One that passes none, as it may be in the seed era, stays connected all the same: it hands messages on.
+    ``on_reserved`` is called with the addresses at which others then find us.
     """
 
+    def __init__(
+        self,
+        host: BaseHost,
+        address: str | Multiaddr,
+        config: LinkConfig,
+        client: RelayClient,
+        punching: HolePunching,
+        *,
+        on_up: Callable[[PeerId], None] = lambda _: None,
+        on_down: Callable[[str, float], None] = lambda *_: None,
+        on_reserved: Callable[[PeerId, tuple[Multiaddr, ...]], None] = lambda *_: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(host, address, config, on_up=on_up, on_down=on_down, chance=chance)
+        self._client = client
+        self._punching = punching
+        self._on_reserved = on_reserved
+
+    @property
+    def reserved(self) -> bool:
+        """Whether the relay passes connections on to us."""
+        return any(each.relay == self.peer and each.active for each in self._client.reservations)
+
     def addresses_of(self, peer: PeerId) -> tuple[Multiaddr, ...]:
-        """Return nothing: this relay carries no connections."""
-        del peer
-        return ()
+        """Return where ``peer`` is, if it has reserved with this relay, too; nothing while it is not connected."""
+        if self.peer is None or self.peer == peer or not self.connected:
+            return ()
+        return (circuit_address(without_peer(self.address), self.peer),)
 
     async def upgrade(self, peer: PeerId) -> bool:
-        """Return whether there is a connection: it is a direct one."""
-        return bool(self._host.connections(peer))
+        """Try to have a connection to ``peer`` that passes no relay; whether there is one."""
+        return await upgrade(self._punching, peer)
+
+    @contextlib.asynccontextmanager
+    async def _while_connected(self, peer: PeerId) -> AsyncIterator[None]:
+        """Hold a reservation; it ends with the connection, since only we know where the relay is then."""
+        task = asyncio.get_running_loop().create_task(self._reserve(peer))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+            await self._client.release(peer)
+
+    async def _reserve(self, peer: PeerId) -> None:
+        """Ask for a reservation until there is one; from then on the client renews it."""
+        attempts = 0
+        while True:
+            try:
+                reservation = await self._client.reserve(peer, (self.address,))
+            except ProtocolNotSupported:
+                logger.info("the relay %s passes no connections on", peer)
+                return
+            except P2PError as error:
+                logger.info("the relay %s grants no reservation: %s", peer, error)
+                await asyncio.sleep(redial_delay(attempts, self._config, self._chance()))
+                attempts += 1
+            else:
+                self._on_reserved(peer, reservation.addresses)
+                return

@@ -22,6 +22,8 @@ from p2pstack.host.events import EventBus, EventStream
 from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, with_peer
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.services.dcutr.service import HolePunching
+from p2pstack.services.relay.client import RelayClient
 from p2pstack.services.standard import Host
 from p2pstack.shinkai import json_form
 from p2pstack.shinkai.errors import MessageError
@@ -29,19 +31,20 @@ from p2pstack.shinkai.keys import NodeKeys, key_of_name
 from p2pstack.shinkai.limits.bandwidth import Bandwidth, Priority
 from p2pstack.shinkai.message import ShinkaiMessage
 from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.answering import JobAnswers
 from p2pstack.shinkai.network.channel import EventChannel, EventSender
 from p2pstack.shinkai.network.config import ManagerConfig
 from p2pstack.shinkai.network.direct import DirectMessages
-from p2pstack.shinkai.network.events import MessageReceived, Notice, PeerDiscovered, RelayDown, RelayUp
+from p2pstack.shinkai.network.events import MessageReceived, Notice, PeerDiscovered, RelayDown, RelayReserved, RelayUp
 from p2pstack.shinkai.network.gossip import GossipMessages, Published
 from p2pstack.shinkai.network.handler import Received, ShinkaiMessageHandler
 from p2pstack.shinkai.network.known_peers import KnownPeers
-from p2pstack.shinkai.network.links import DialledRelay, KeptLink, RelayLink
+from p2pstack.shinkai.network.links import KeptLink, RelayLink, ReservedRelay, upgrade
 from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.network.turns import Turns
 from p2pstack.shinkai.network.watcher import Watcher
 from p2pstack.shinkai.network.work import EventWorker
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.storage.database import Database
 
 __all__ = ["LibP2PManager"]
 
@@ -59,7 +62,7 @@ class LibP2PManager:
         bootstrap: where further peers are, whose connections are kept.
         database: the node's file, in which peers are remembered; None: only as long as this lives.
         config: limits and habits.
-        relay_link: makes what stands for the relay, of the host and the address; None: :class:`DialledRelay`.
+        relay_link: makes what stands for the relay, of the host and the address; None: :class:`ReservedRelay`.
 
     Raises:
         LocalError: the profile is BOTH.
@@ -101,8 +104,11 @@ class LibP2PManager:
         self._known = KnownPeers(profile.value, database, config.known_peers)
         self._bus = EventBus(config.notice_queue)
         self._watcher = Watcher(host, self._known, config.max_identities, self._bus.emit)
+        self._circuits: tuple[RelayClient, HolePunching] | None = None
         self.links = [KeptLink(host, address, config.links) for address in bootstrap]
-        self.relay = None if relay is None else (relay_link or self._dialled_relay)(host, parse(relay))
+        self.relay = None if relay is None else (relay_link or self._reserved_relay)(host, parse(relay))
+        if profile is Profile.HEAD and self._circuits is None:
+            self._pass_circuits()
         self._channel = EventChannel(config.max_events, config.event_timeout)
         self.events = EventSender(self._channel)
         """The channel's end: whoever holds it can ask for what events.py describes."""
@@ -113,12 +119,12 @@ class LibP2PManager:
     def _make_direct(self) -> DirectMessages:
         return DirectMessages(
             self.host,
-            self.handler,
             self.config.direct,
+            admit=self.handler.admit,
+            answer=JobAnswers(self.handler, self._received).answer,
             turns=self._turns,
             incoming=self._incoming,
             counters=self._counters,
-            on_received=self._received,
         )
 
     def _make_gossip(self) -> GossipMessages:
@@ -134,13 +140,22 @@ class LibP2PManager:
             on_discovered=lambda peer, kind: self._bus.emit(PeerDiscovered(peer=peer, kind=kind)),
         )
 
-    def _dialled_relay(self, host: Host, address: Multiaddr) -> RelayLink:
-        return DialledRelay(
+    def _pass_circuits(self) -> tuple[RelayClient, HolePunching]:
+        """Have the host reach peers behind relays, and connect to them directly where that can be done (SHK-78)."""
+        made = self._circuits = RelayClient(self.host), HolePunching(self.host)
+        return made
+
+    def _reserved_relay(self, host: Host, address: Multiaddr) -> RelayLink:
+        client, punching = self._pass_circuits()
+        return ReservedRelay(
             host,
             address,
             self.config.links,
+            client,
+            punching,
             on_up=lambda peer: self._bus.emit(RelayUp(peer=peer, address=address)),
             on_down=lambda why, wait: self._bus.emit(RelayDown(address=address, reason=why, retry_in=wait)),
+            on_reserved=lambda peer, where: self._bus.emit(RelayReserved(peer=peer, addresses=where)),
         )
 
     # -- life
@@ -318,6 +333,14 @@ class LibP2PManager:
         if found is None:
             raise LocalError(f"peer {identity} not found: nobody has said that name")
         return found
+
+    async def upgrade(self, peer_id: PeerId) -> bool:
+        """Try to have a connection to a connected peer that passes no relay; whether there is one."""
+        if self.relay is not None:
+            return await self.relay.upgrade(peer_id)
+        if self._circuits is not None:
+            return await upgrade(self._circuits[1], peer_id)
+        return bool(self.host.connections(peer_id))
 
     async def discover(self) -> int:
         """Announce us (seed) and connect to known peers that are not connected; return how many are then."""

@@ -80,7 +80,7 @@ class EventWorker:
             case DiscoverPeers():
                 return await manager.discover()
             case TryDirectConnectionUpgrade():
-                return await self._upgrade(event)
+                return await manager.upgrade(event.peer_id)
             case ConnectToDiscoveredPeer():
                 return await manager.connect_identity(event.identity)
             case _:
@@ -91,12 +91,6 @@ class EventWorker:
             return await self._manager.broadcast(direct_topic(event.peer_id), event.message)
         addresses = event.addresses if isinstance(event, SendDirectMessage) else ()
         return await self._manager.send_direct(event.peer_id, event.message, addresses)
-
-    async def _upgrade(self, event: TryDirectConnectionUpgrade) -> bool:
-        manager = self._manager
-        if manager.relay is not None:
-            return await manager.relay.upgrade(event.peer_id)
-        return bool(manager.host.connections(event.peer_id))
 
     def _ended(self, event: NetworkEvent, task: asyncio.Task[object]) -> None:
         """Tell the sender of an event what became of it."""

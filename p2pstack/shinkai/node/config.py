@@ -9,7 +9,8 @@ from p2pstack.shinkai.checks import require_positive
 from p2pstack.shinkai.frames import FrameConfig
 from p2pstack.shinkai.limits.config import BandwidthConfig, ConnectionRateConfig
 from p2pstack.shinkai.network.config import HandlerConfig, ManagerConfig
-from p2pstack.shinkai.storage.config import JobConfig, RetryConfig, StorageConfig
+from p2pstack.shinkai.storage.config import JobConfig, RetryConfig
+from p2pstack.storage.config import StorageConfig
 
 __all__ = ["InboxConfig", "NodeConfig", "SendConfig", "TcpConfig"]
 

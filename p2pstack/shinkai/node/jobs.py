@@ -21,20 +21,22 @@ from p2pstack.shinkai.directory.errors import DirectoryError, DirectoryUnavailab
 from p2pstack.shinkai.directory.records import IdentityRecord
 from p2pstack.shinkai.errors import InvalidInbox, InvalidName, MessageError
 from p2pstack.shinkai.keys import NodeKeys
-from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.message import ShinkaiMessage
+from p2pstack.shinkai.names import ShinkaiName, is_local, is_valid
 from p2pstack.shinkai.node.stages import (
     Arrived,
     Stage,
     check_recipient,
     inbox_of,
+    is_question,
     open_message,
     peer_keys,
     strip_node_data,
 )
 from p2pstack.shinkai.node.store import Kind, MessageStore, StoredMessage
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobEntry, JobQueue
 from p2pstack.shinkai.storage.leases import Table
+from p2pstack.storage.database import Database
 
 __all__ = ["Dispatch", "NetworkJobManager"]
 
@@ -58,6 +60,9 @@ class Dispatch(Protocol):
 
     async def on_ack(self, sender: IdentityRecord, arrived: Arrived) -> None:
         """A node has acknowledged something."""
+
+    def on_question(self, sender: IdentityRecord, key: str) -> None:
+        """A relay asks what this node offers: acknowledge it, as the original does that offers nothing."""
 
     async def on_stored(self, sender: IdentityRecord, stored: StoredMessage, *, by_libp2p: bool) -> None:
         """A message is in the inbox: acknowledge it. Called for a copy of one that was there, too."""
@@ -108,6 +113,8 @@ class NetworkJobManager:
         self._store = store
         self._lookup = lookup
         self._dispatch = dispatch
+        self.is_relay: Callable[[IdentityRecord], bool] = lambda _: False
+        """Who is this node's relay: it may ask, and say whom a message is from to a node without a name of its own."""
         self._batch = batch
         self._clock = clock
         self._turns = asyncio.Semaphore(workers)
@@ -221,7 +228,9 @@ class NetworkJobManager:
         work.arrived = arrived = open_message(
             message, record, self._keys.encryption, peer_keys(message, record, behind)
         )
-        if arrived.stage in {Stage.MESSAGE, Stage.JOB}:
+        if arrived.stage is Stage.MESSAGE and self.is_relay(record) and is_question(arrived.message):
+            work.arrived = Arrived(arrived.message, Stage.QUESTION)
+        elif arrived.stage in {Stage.MESSAGE, Stage.JOB}:
             work.stored = self._stored(work, arrived, record)
 
     async def _behind_relay(self, name: str) -> IdentityRecord | None:
@@ -240,13 +249,20 @@ class NetworkJobManager:
         return StoredMessage(
             key=work.entry.key,
             inbox=inbox,
-            sender=record.name.full_name,
+            sender=self._first_sender(message, record).full_name,
             recipient=message.external_metadata.recipient,
             via="libp2p" if work.by_libp2p else "tcp",
             message=json_form.encode(message),
             at=self._clock(),
             kind=Kind.JOB if arrived.stage is Stage.JOB else Kind.MESSAGE,
         )
+
+    def _first_sender(self, message: ShinkaiMessage, record: IdentityRecord) -> ShinkaiName:
+        """Return whom a message is from: for a node without a name the one that its relay names, else who signed it."""
+        name = message.external_metadata.intra_sender
+        if is_local(self._name) and is_valid(name) and self.is_relay(record):
+            return ShinkaiName.parse(name).node
+        return record.name
 
     async def _settle(self, batch: Sequence[_Work]) -> None:
         """Let jobs leave the queue, those with a message into the inbox, in one transaction."""
@@ -291,6 +307,9 @@ class NetworkJobManager:
                 await self._dispatch.on_stored(record, work.stored, by_libp2p=work.by_libp2p)
             else:
                 self.counters[arrived.stage.value] += 1
+                if arrived.stage is Stage.QUESTION:
+                    self._dispatch.on_question(record, work.entry.key)
+                    continue
                 self._dispatch.answer_nothing(work.entry.key)
                 if arrived.stage is Stage.PING:
                     await self._dispatch.on_ping(record)

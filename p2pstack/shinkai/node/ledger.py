@@ -14,9 +14,9 @@ from p2pstack.shinkai.node.outgoing import Outcome, Parcel
 from p2pstack.shinkai.node.results import SendResult, SendState
 from p2pstack.shinkai.node.stages import inbox_of
 from p2pstack.shinkai.node.store import MessageState, MessageStore, StoredMessage
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.leases import Table
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.storage.database import Database
 
 __all__ = ["Ledger", "readable"]
 

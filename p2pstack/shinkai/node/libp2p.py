@@ -18,12 +18,12 @@ from p2pstack.shinkai.names import ShinkaiName
 from p2pstack.shinkai.network.events import PeerUp
 from p2pstack.shinkai.network.handler import ShinkaiMessageHandler
 from p2pstack.shinkai.network.manager import LibP2PManager
-from p2pstack.shinkai.network.profiles import Profile
+from p2pstack.shinkai.network.profiles import Profile, identity_of_agent
 from p2pstack.shinkai.node.config import NodeConfig
 from p2pstack.shinkai.node.listening import second_endpoint
 from p2pstack.shinkai.node.tcp.listener import TcpListener
 from p2pstack.shinkai.node.ways import HeadWay, SeedWay, Way, multiaddr_of
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.storage.database import Database
 
 __all__ = ["LibP2PHalf"]
 
@@ -63,6 +63,20 @@ class LibP2PHalf:
             HeadWay(manager, self._on_answer) if manager.profile is Profile.HEAD else SeedWay(manager)
             for manager in self.managers
         ]
+
+    @property
+    def relays(self) -> list[PeerId]:
+        """The relays that answered last, where this node was told of one."""
+        return [manager.relay.peer for manager in self.managers if manager.relay is not None and manager.relay.peer]
+
+    def relay_name(self) -> ShinkaiName | None:
+        """Return the name that a relay which is connected claims, or None."""
+        for manager in self.managers:
+            if manager.relay is not None and manager.relay.peer is not None:
+                identity = identity_of_agent(manager.agent_of(manager.relay.peer))
+                if identity:
+                    return ShinkaiName.parse(identity)
+        return None
 
     async def start(
         self,

@@ -27,6 +27,7 @@ from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.shinkai.builder import ShinkaiMessageBuilder
 from p2pstack.shinkai.directory.interface import Directory
+from p2pstack.shinkai.directory.records import IdentityRecord
 from p2pstack.shinkai.keys import EncryptionSecretKey, NodeKeys
 from p2pstack.shinkai.message import ShinkaiMessage
 from p2pstack.shinkai.names import ShinkaiName
@@ -44,7 +45,7 @@ from p2pstack.shinkai.node.parts import NodeParts
 from p2pstack.shinkai.node.results import SendResult
 from p2pstack.shinkai.node.sender import Notifier, SendOptions
 from p2pstack.shinkai.node.store import Kind, MessageStore
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.shinkai.storage.schema import open_database
 
 __all__ = ["Node", "ShinkaiNode"]
 
@@ -148,6 +149,7 @@ class ShinkaiNode(NodeBase):
 
     async def _start(self) -> None:
         parts = self._parts = await self._make_parts()
+        parts.manager.is_relay = self._is_relay
         if parts.listener is not None:
             self._life.push_async_callback(parts.listener.close)
             await parts.listener.start(self._endpoint)
@@ -167,11 +169,12 @@ class ShinkaiNode(NodeBase):
                 database=parts.database,
             )
             parts.outgoing.ways = self._libp2p.ways()
+            parts.outgoing.relay_name = self._libp2p.relay_name
         else:
             self._libp2p.error = "it is switched off"
 
     async def _make_parts(self) -> NodeParts:
-        database = await self._life.enter_async_context(await Database.open(self._file(), self.config.storage))
+        database = await self._life.enter_async_context(await open_database(self._file(), self.config.storage))
         parts = NodeParts(
             self.name,
             self.keys,
@@ -362,6 +365,9 @@ class ShinkaiNode(NodeBase):
     async def _seen(self, profile: Profile, peer: PeerId, name: ShinkaiName) -> None:
         if self._parts is not None:
             await self._parts.receiver.showed_up(profile, peer, name)
+
+    def _is_relay(self, record: IdentityRecord) -> bool:
+        return record.name == self._proxy or record.peer_id in self._libp2p.relays
 
     async def _on_answer(self, source: PeerId, message: ShinkaiMessage) -> None:
         await self._running().handler.handle(source, message, via=Via.DIRECT)

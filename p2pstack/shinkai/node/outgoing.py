@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from p2pstack.errors import LocalError, P2PError
@@ -64,6 +64,8 @@ class Outgoing:
         self.directory = directory
         self.config = config
         self.ways: list[Way] = []
+        self.relay_name: Callable[[], ShinkaiName | None] = lambda: None
+        """The name that our relay claims, where the program has named none."""
         self.waiters = AckWaiters(config.send.max_waiting)
         self._bandwidth = Bandwidth(config.send.bandwidth)
 
@@ -79,7 +81,7 @@ class Outgoing:
         """
         try:
             route = await self.route(parcel.recipient, directory)
-            relay = None if proxy is None else await self.route(proxy, directory)
+            relay = await self._relay(directory) if proxy is None else await self.route(proxy, directory)
         except DirectoryError as error:
             return _failed([Attempt("directory", str(error))], error.reason)
         except P2PError as error:
@@ -96,13 +98,28 @@ class Outgoing:
                 return _failed(errors, UNACKNOWLEDGED)
         if not self.ways:
             errors.append(Attempt("libp2p", "libp2p is not running"))
-        if self.config.tcp.enabled:
+        if self.config.tcp.enabled and not self._only_by_relay(route):
             outcome = await self._by_tcp(parcel, route)
             if outcome.state is not None:
                 return Outcome(state=outcome.state, via="tcp", attempts=tuple(errors))
             errors.append(Attempt("tcp", outcome.error))
             reached = outcome.reached
         return _failed(errors, UNACKNOWLEDGED if reached else "unreachable", unreachable=not reached)
+
+    async def _relay(self, directory: Directory | None) -> Route | None:
+        """Look up the relay that we are connected to, by the name that it claims: its keys are the directory's."""
+        name = self.relay_name()
+        if name is None:
+            return None
+        try:
+            return await self.route(name, directory)
+        except P2PError as error:
+            logger.debug("our relay %s can't be looked up: %s", name, error)
+            return None
+
+    def _only_by_relay(self, route: Route) -> bool:
+        """Whether nobody listens at a node's address who would take a message over TCP: there is a relay of today."""
+        return route.behind and any(not way.separate_acks for way in self.ways)
 
     async def route(self, name: ShinkaiName, directory: Directory | None = None) -> Route:
         """Look a node up.

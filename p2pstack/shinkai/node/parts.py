@@ -23,11 +23,12 @@ from p2pstack.shinkai.node.outgoing import Outgoing
 from p2pstack.shinkai.node.receiver import Receiver
 from p2pstack.shinkai.node.retry import RetryWorker
 from p2pstack.shinkai.node.sender import Notifier, Sender
+from p2pstack.shinkai.node.stages import Stage
 from p2pstack.shinkai.node.store import MessageStore
 from p2pstack.shinkai.node.tcp.listener import TcpListener
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobQueue
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.storage.database import Database
 
 __all__ = ["NodeParts"]
 
@@ -117,7 +118,7 @@ class NodeParts:
         refused = Counter(self.handler.counters)
         del refused["accepted"]
         for reason, count in self.manager.counters.items():
-            if reason not in {"ping", "pong", "ack", "job", "message"}:
+            if reason not in {stage.value for stage in Stage}:
                 refused[reason] += count
         if self.listener is not None:
             refused.update({f"tcp.{reason}": count for reason, count in self.listener.refused.items()})

@@ -24,8 +24,8 @@ from p2pstack.shinkai.node.outgoing import Outgoing
 from p2pstack.shinkai.node.sender import Notifier, Sender, SendOptions
 from p2pstack.shinkai.node.stages import Arrived, Stage, stage_of
 from p2pstack.shinkai.node.store import StoredMessage
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.storage.database import Database
 
 __all__ = ["Receiver"]
 
@@ -95,6 +95,10 @@ class Receiver:
         if not self._handler.answer(stored.key, ack):
             self._spawn(self._outgoing.acknowledge(ack, sender.name, by_libp2p=by_libp2p))
         await self.seen(sender.name)
+
+    def on_question(self, sender: IdentityRecord, key: str) -> None:
+        """Acknowledge a relay's question; what came by other ways than a request gets no answer."""
+        self._handler.answer(key, self.ack(sender.name, key))
 
     def answer_nothing(self, key: str) -> None:
         """Nothing will be said about this job."""

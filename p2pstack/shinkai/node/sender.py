@@ -18,7 +18,7 @@ from p2pstack.shinkai.errors import BadSignature, MessageError
 from p2pstack.shinkai.keys import EncryptionSecretKey, NodeKeys
 from p2pstack.shinkai.limits.bandwidth import Priority
 from p2pstack.shinkai.message import EncryptedBody, EncryptionMethod, ShinkaiMessage
-from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.names import ShinkaiName, is_local
 from p2pstack.shinkai.node.config import NodeConfig
 from p2pstack.shinkai.node.events import MessageDelivered, MessageFailed, NodeEvent
 from p2pstack.shinkai.node.ledger import Ledger, readable
@@ -91,6 +91,7 @@ class Sender:
         async with self._turns:
             try:
                 recipient = message.recipient_node
+                message = self._with_own_key(message)
                 plain, sealed = await self._seal(message, recipient, options)
                 data = json_form.encode(sealed)
                 key = message_key(sealed)
@@ -172,6 +173,14 @@ class Sender:
         encrypted = encryption.encrypt_body(body, secret, route.record.encryption_key, self._entropy)
         sealed = replace(message, body=encrypted, encryption=EncryptionMethod.DIFFIE_HELLMAN_CHACHA_POLY1305)
         return replace(message, body=body), signatures.sign_outer(sealed, self._keys.signature)
+
+    def _with_own_key(self, message: ShinkaiMessage) -> ShinkaiMessage:
+        """Return a message with our key in ``other``, if no directory has it: how else is it to be read?"""
+        external = message.external_metadata
+        if external.other or not is_local(self._name):
+            return message
+        own = self._keys.encryption.public.to_hex()
+        return replace(message, external_metadata=replace(external, other=own))
 
     def _signed(self, message: ShinkaiMessage) -> ShinkaiMessage:
         """Return a message with this node's outer signature: what its profiles have signed is signed again."""

@@ -18,7 +18,7 @@ from p2pstack.shinkai.errors import InvalidInbox, InvalidKey, MessageError, Unde
 from p2pstack.shinkai.inboxes import InboxName
 from p2pstack.shinkai.keys import EncryptionPublicKey, EncryptionSecretKey
 from p2pstack.shinkai.message import EncryptedBody, EncryptedData, ShinkaiMessage
-from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.names import ShinkaiName, is_local
 from p2pstack.shinkai.schemas import MessageSchemaType
 
 __all__ = [
@@ -27,13 +27,12 @@ __all__ = [
     "Stage",
     "check_recipient",
     "inbox_of",
+    "is_question",
     "open_message",
     "peer_keys",
     "stage_of",
     "strip_node_data",
 ]
-
-_LOCALHOST = "@@localhost."
 
 _JOBS = frozenset({MessageSchemaType.JOB_CREATION_SCHEMA, MessageSchemaType.JOB_MESSAGE_SCHEMA})
 
@@ -50,6 +49,9 @@ class Stage(Enum):
     PING = "ping"
     PONG = "pong"
     ACK = "ack"
+    QUESTION = "question"
+    """Of a relay, what this node offers: asked every so often, and answered by an acknowledgement alone (SHK-26)."""
+
     JOB = "job"
     MESSAGE = "message"
 
@@ -71,7 +73,7 @@ def check_recipient(message: ShinkaiMessage, name: ShinkaiName) -> None:
             relay writes to them by another name.
     """
     recipient = message.recipient_node
-    if recipient.node_name != name.node_name and not name.node_name.startswith(_LOCALHOST):
+    if recipient.node_name != name.node_name and not is_local(name):
         raise NotForUs(f"it is for {recipient.node_name}", requirement="SHK-88")
 
 
@@ -149,6 +151,15 @@ def stage_of(message: ShinkaiMessage) -> Stage:
     if data.message_raw_content == PONG and data.message_content_schema is MessageSchemaType.EMPTY:
         return Stage.PONG
     return Stage.JOB if data.message_content_schema in _JOBS else Stage.MESSAGE
+
+
+def is_question(message: ShinkaiMessage) -> bool:
+    """Tell whether a readable message asks what its recipient offers."""
+    data = message.readable_body.message_data
+    return (
+        not isinstance(data, EncryptedData)
+        and data.message_content_schema is MessageSchemaType.AGENT_NETWORK_OFFERING_REQUEST
+    )
 
 
 def inbox_of(message: ShinkaiMessage) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Self
 from p2pstack.errors import LimitExceeded
 from p2pstack.shinkai.node.config import InboxConfig
 from p2pstack.shinkai.storage.arrivals import Arrivals
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.storage.database import Database
 
 __all__ = ["Kind", "MessageState", "MessageStore", "StoreStats", "StoredMessage"]
 

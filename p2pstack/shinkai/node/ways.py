@@ -12,12 +12,13 @@ from p2pstack.errors import LocalError, P2PError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.shinkai import signatures
 from p2pstack.shinkai.directory.interface import Route
+from p2pstack.shinkai.directory.records import IdentityRecord
 from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.errors import MessageError
 from p2pstack.shinkai.keys import key_of_name
 from p2pstack.shinkai.limits.bandwidth import Priority
 from p2pstack.shinkai.message import EncryptedBody, EncryptedData, ShinkaiMessage
-from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.names import ShinkaiName, is_local
 from p2pstack.shinkai.network.gossip import topic_of
 from p2pstack.shinkai.network.manager import LibP2PManager
 from p2pstack.shinkai.node.acks import acknowledged_key
@@ -104,25 +105,30 @@ class HeadWay:
         priority: Priority,
         timeout: float,
     ) -> WayOutcome:
-        """Send a request to the node, or to our relay where it is behind one."""
-        target = route.record.peer_id
-        endpoint = address or route.address
-        if route.record.routing:
+        """Send a request to the node, or to a relay where it or this node can do no other."""
+        local = is_local(self._manager.name)
+        record, endpoint = route.record, address or route.address
+        if local:
+            # Nobody knows our keys: the relay signs for us.
             if relay is None:
-                return WayOutcome(None, f"{route.record.name} is behind a relay, and this node has none")
-            target, endpoint = relay.record.peer_id, relay.address
+                return WayOutcome(None, "a node without a name of its own needs a relay, and this one has none")
+            record, endpoint = relay.record, relay.address
+        elif route.behind and record.peer_id not in self._manager.peers():
+            through = relay if route.proxy is None else Route(route.proxy)
+            if through is None:
+                return WayOutcome(None, f"{record.name} is behind a relay, and this node has none")
+            record, endpoint = through.record, through.address
         answer = await self._manager.send_direct(
-            target, message, [multiaddr_of(endpoint)], timeout=timeout, priority=priority
+            record.peer_id, message, [multiaddr_of(endpoint)], timeout=timeout, priority=priority
         )
         if not acknowledged:
             return WayOutcome(SendState.SENT)
         if answer is None:
             return WayOutcome(None, "the node has taken it, and has not acknowledged it", reached=True)
-        return await self._judge(answer, route, key, target)
+        return await self._judge(answer, record if local else route.record, key, record.peer_id)
 
-    async def _judge(self, answer: ShinkaiMessage, route: Route, key: str, source: PeerId) -> WayOutcome:
-        """Check that an answer is the recipient's, and about this message."""
-        record = route.record
+    async def _judge(self, answer: ShinkaiMessage, record: IdentityRecord, key: str, source: PeerId) -> WayOutcome:
+        """Check that an answer is of the node that has to answer, and about this message."""
         try:
             if answer.sender_node != record.name.node:
                 return WayOutcome(None, "the answer is another node's", reached=True)

@@ -21,8 +21,8 @@ from p2pstack.shinkai.network.handler import ShinkaiMessageHandler
 from p2pstack.shinkai.network.manager import LibP2PManager
 from p2pstack.shinkai.network.profiles import Profile, seed_pubsub
 from p2pstack.shinkai.storage.config import JobConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobQueue
+from p2pstack.shinkai.storage.schema import open_database
 from p2pstack.shinkai.times import parse_time
 from tests.shinkai.messages import ALICE, BOB, TIME, entropy
 
@@ -67,7 +67,7 @@ async def handler_of(
     who: str, folder: Path, *, config: HandlerConfig | None = None, jobs: JobConfig | None = None, **options: Any
 ) -> AsyncIterator[ShinkaiMessageHandler]:
     """A handler with a queue in a file of its own."""
-    async with await Database.open(folder / f"{who}.db") as database:
+    async with await open_database(folder / f"{who}.db") as database:
         queue = JobQueue(database, jobs, clock=lambda: NOW)
         yield ShinkaiMessageHandler(name_of(who), queue, config=config, clock=lambda: NOW, **options)
 

@@ -10,7 +10,7 @@ from p2pstack.identity.multiaddrs import parse
 from p2pstack.shinkai.keys import NodeKeys
 from p2pstack.shinkai.network.config import KnownPeersConfig
 from p2pstack.shinkai.network.known_peers import KnownPeers
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.storage.files import Clock
 
 PEERS = [NodeKeys.unsafe_deterministic(number).signature.peer_id for number in range(6)]
@@ -20,7 +20,7 @@ HERE, THERE = parse("/ip4/192.0.2.1/tcp/1"), parse("/ip4/192.0.2.2/tcp/2")
 @pytest.mark.req("SHK-77")
 async def test_they_last_with_the_file_those_that_were_reached_first(tmp_path: Path) -> None:
     clock = Clock()
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, KnownPeersConfig(), clock=clock)
         await known.load()
         await known.seen(PEERS[0], [HERE], worked=True)
@@ -31,7 +31,7 @@ async def test_they_last_with_the_file_those_that_were_reached_first(tmp_path: P
         await known.seen(PEERS[0], [THERE], worked=False)
         await known.seen(PEERS[2], [], worked=False)
         assert await known.forget(PEERS[3]) is False
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, KnownPeersConfig(), clock=clock)
         await known.load()
         assert [each.peer for each in known.newest(9)] == PEERS[:2]
@@ -41,7 +41,7 @@ async def test_they_last_with_the_file_those_that_were_reached_first(tmp_path: P
         other = KnownPeers("seed", database, KnownPeersConfig(), clock=clock)
         await other.load()
         assert len(other) == 0
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, KnownPeersConfig(), clock=clock)
         clock.now += known.config.max_age
         await known.load()
@@ -56,7 +56,7 @@ async def test_they_last_with_the_file_those_that_were_reached_first(tmp_path: P
 async def test_strangers_do_not_push_out_those_that_were_reached(tmp_path: Path) -> None:
     clock = Clock()
     config = KnownPeersConfig(max_peers=3, max_addresses=1)
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, config, clock=clock)
         await known.load()
         await known.seen(PEERS[0], [HERE, THERE], worked=True)
@@ -77,7 +77,7 @@ async def test_strangers_do_not_push_out_those_that_were_reached(tmp_path: Path)
 @pytest.mark.req("SHK-77")
 async def test_what_can_not_be_read_is_passed_over_and_there_may_be_no_file(tmp_path: Path) -> None:
     clock = Clock()
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, KnownPeersConfig(), clock=clock)
         await known.load()
         await known.seen(PEERS[0], [HERE], worked=True)

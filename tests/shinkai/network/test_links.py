@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.multiaddrs import Multiaddr
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.relay.config import RelayConfig
+from p2pstack.services.dcutr.service import HolePunching
+from p2pstack.services.relay.client import RelayClient
+from p2pstack.services.relay.server import RelayServer
 from p2pstack.services.standard import Host
 from p2pstack.shinkai.network.config import LinkConfig
-from p2pstack.shinkai.network.links import DialledRelay, KeptLink, redial_delay
+from p2pstack.shinkai.network.links import KeptLink, ReservedRelay, redial_delay
 from tests.aio.shell import until
 from tests.shinkai.network.nodes import LOOPBACK, ended
 
@@ -61,14 +71,83 @@ async def test_after_a_connection_that_lasted_the_waits_begin_anew() -> None:
         await ended(task)
 
 
-@pytest.mark.req("SHK-76")
-async def test_a_dialled_relay_carries_no_connections() -> None:
-    async with Host(listen=[LOOPBACK]) as near, Host(listen=[LOOPBACK]) as far:
-        relay = DialledRelay(near, far.full_addresses[0], LinkConfig())
-        assert not relay.connected
-        assert not await relay.upgrade(far.peer_id)
-        task = asyncio.create_task(relay.run())
-        await until(lambda: relay.connected)
-        assert await relay.upgrade(far.peer_id)
-        assert relay.addresses_of(far.peer_id) == ()
+@contextlib.asynccontextmanager
+async def linked(address: str, **options: Any) -> AsyncIterator[tuple[Host, ReservedRelay]]:
+    """A host with a relay at ``address``, which is kept."""
+    host = Host(listen=[LOOPBACK])
+    client, punching = RelayClient(host), HolePunching(host)
+    link = ReservedRelay(host, address, LinkConfig(base=0.02, cap=0.1, jitter=0.0), client, punching, **options)
+    async with host:
+        task = asyncio.create_task(link.run())
+        yield host, link
         await ended(task)
+
+
+@pytest.mark.req("SHK-78")
+async def test_a_relay_without_its_id_is_reserved_with_and_others_come_through_it() -> None:
+    places: list[tuple[PeerId, tuple[Multiaddr, ...]]] = []
+    far = Host(listen=[LOOPBACK])
+    RelayServer(far)
+    async with far:
+        address = str(far.bound_addresses[0])
+        async with linked(address, on_reserved=lambda *place: places.append(place)) as (near, link):
+            await until(lambda: places)
+            assert link.reserved
+            [(peer, addresses)] = places
+            assert peer == far.peer_id
+            assert set(addresses) <= set(near.advertised)
+            assert all(str(each).endswith(f"/p2p/{far.peer_id}/p2p-circuit") for each in addresses)
+            async with linked(address) as (third, other):
+                await until(lambda: other.connected)
+                [circuit] = other.addresses_of(near.peer_id)
+                assert str(circuit) == f"{address}/p2p/{far.peer_id}/p2p-circuit"
+                assert other.addresses_of(far.peer_id) == ()
+                connection = await third.connect(near.peer_id, [circuit])
+                assert connection.peer_id == near.peer_id
+                # On the loopback a hole is punched at once.
+                assert await other.upgrade(near.peer_id)
+                assert any(not each.relayed for each in third.connections(near.peer_id))
+                assert not await other.upgrade(Host().peer_id)
+
+
+@pytest.mark.req("SHK-78")
+async def test_after_a_restart_of_the_relay_there_is_a_new_reservation() -> None:
+    places: list[object] = []
+    key = PrivateKey.generate()
+    far = Host(key, listen=[LOOPBACK])
+    RelayServer(far)
+    await far.start()
+    address = str(far.bound_addresses[0])
+    async with linked(address, on_reserved=lambda *place: places.append(place)) as (near, link):
+        await until(lambda: link.reserved)
+        await far.close()
+        await until(lambda: not near.advertised)
+        assert link.addresses_of(Host().peer_id) == ()
+        again = Host(key, listen=[address])
+        RelayServer(again)
+        async with again:
+            await until(lambda: link.reserved and near.advertised and len(places) == 2)
+
+
+@pytest.mark.req("SHK-78")
+async def test_a_relay_that_passes_no_connections_stays_connected() -> None:
+    async with Host(listen=[LOOPBACK]) as far, linked(str(far.bound_addresses[0])) as (near, link):
+        await until(lambda: link.connected)
+        await until(lambda: near.identify.info(near.connections()[0]) is not None)
+        assert not link.reserved
+        assert near.advertised == []
+        assert link.connected
+
+
+@pytest.mark.req("SHK-78")
+async def test_a_relay_that_is_full_is_asked_again() -> None:
+    far = Host(listen=[LOOPBACK])
+    relay = RelayServer(far, RelayConfig(max_reservations=1))
+    async with far:
+        address = str(far.bound_addresses[0])
+        async with linked(address) as (_, second):
+            await until(lambda: second.reserved)
+            async with linked(address) as (_, third):
+                await until(lambda: relay.answers.total() >= 3)
+                assert not third.reserved
+                assert third.connected

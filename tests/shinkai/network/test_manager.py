@@ -14,8 +14,8 @@ from p2pstack.shinkai.network.events import MessageReceived, PeerDiscovered, Pee
 from p2pstack.shinkai.network.gossip import topic_of
 from p2pstack.shinkai.network.manager import LibP2PManager
 from p2pstack.shinkai.network.profiles import MESSAGE_PROTOCOL, Profile
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.replay import message_key
+from p2pstack.shinkai.storage.schema import open_database
 from tests.aio.shell import until
 from tests.shinkai.network.nodes import (
     KEYS,
@@ -162,13 +162,13 @@ async def test_the_relay_is_dialled_again_and_bootstrap_peers_too(tmp_path: Path
 async def test_known_peers_are_connected_again_after_a_restart(tmp_path: Path) -> None:
     async with manager_of("bob", Profile.HEAD, tmp_path) as bob:
         async with (
-            await Database.open(tmp_path / "known.db") as database,
+            await open_database(tmp_path / "known.db") as database,
             manager_of("alice", Profile.HEAD, tmp_path, database=database) as alice,
         ):
             await meet(alice, bob)
             await until(lambda: alice.usage()["known_peers.max_peers"].current == 1)
         async with (
-            await Database.open(tmp_path / "known.db") as database,
+            await open_database(tmp_path / "known.db") as database,
             bob.notices(PeerUp) as notices,
             manager_of("alice", Profile.HEAD, tmp_path, database=database) as alice,
         ):
@@ -211,7 +211,7 @@ async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
             with pytest.raises(OSError, match="in use"):
                 await manager.start()
             await manager.run()
-        database = await Database.open(tmp_path / "closed.db")
+        database = await open_database(tmp_path / "closed.db")
         await database.close()
         manager = LibP2PManager(
             name_of("alice"), KEYS["alice"], profile=Profile.HEAD, handler=handler, listen=[LOOPBACK], database=database

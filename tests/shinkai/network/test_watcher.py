@@ -19,7 +19,7 @@ from p2pstack.shinkai.network.events import Notice, PeerDown, PeerUp
 from p2pstack.shinkai.network.known_peers import KnownPeers
 from p2pstack.shinkai.network.profiles import PROTOCOL_VERSION
 from p2pstack.shinkai.network.watcher import Watcher
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.shinkai.storage.schema import open_database
 from tests.aio.shell import until
 from tests.shinkai.network.nodes import LOOPBACK
 
@@ -109,7 +109,7 @@ async def test_events_that_were_lost_leave_nobody_behind() -> None:
 
 @pytest.mark.req("SHK-77")
 async def test_only_nodes_of_the_network_are_remembered_and_a_closed_file_is_no_end(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "node.db") as database:
+    async with await open_database(tmp_path / "node.db") as database:
         known = KnownPeers("head", database, KnownPeersConfig())
         await known.load()
         notices: list[Notice] = []

@@ -20,9 +20,9 @@ from p2pstack.shinkai.node.jobs import NetworkJobManager
 from p2pstack.shinkai.node.stages import Arrived
 from p2pstack.shinkai.node.store import MessageStore, StoredMessage
 from p2pstack.shinkai.storage.config import JobConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.job_queue import JobQueue
 from p2pstack.shinkai.storage.replay import message_key
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.node.pairs import ALICE, BOB, CAROL, directory, keys, record, signed_text, until
 from tests.shinkai.storage.files import job
 
@@ -53,7 +53,7 @@ class Told:
 async def working(
     path: Path, known: Any = None, **limits: Any
 ) -> AsyncIterator[tuple[NetworkJobManager, JobQueue, MessageStore, Told]]:
-    async with await Database.open(path / "node.sqlite") as database:
+    async with await open_database(path / "node.sqlite") as database:
         jobs = JobQueue(database, JobConfig(backoff_base=0.02, backoff_factor=1.0, backoff_max=0.02))
         store = await MessageStore.open(database, InboxConfig(**limits))
         told = Told()

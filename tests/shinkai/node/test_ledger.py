@@ -15,8 +15,8 @@ from p2pstack.shinkai.node.outgoing import Outcome, Parcel
 from p2pstack.shinkai.node.results import Attempt, SendState
 from p2pstack.shinkai.node.store import MessageState, MessageStore
 from p2pstack.shinkai.storage.config import RetryConfig
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.retry_queue import RetryQueue
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.node.pairs import ALICE, BOB, CAROL, keys, signed_text
 from tests.shinkai.storage.files import Clock
 
@@ -26,7 +26,7 @@ DONE = Outcome(state=SendState.ACKNOWLEDGED, via="tcp")
 
 @asynccontextmanager
 async def ledger(path: Path, **limits: float) -> AsyncIterator[Ledger]:
-    async with await Database.open(path / "node.sqlite") as database:
+    async with await open_database(path / "node.sqlite") as database:
         clock = Clock()
         queue = RetryQueue(database, RetryConfig(**limits), clock=clock)  # type: ignore[arg-type]
         store = await MessageStore.open(database, clock=clock)

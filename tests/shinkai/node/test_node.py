@@ -18,7 +18,7 @@ from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.node import NodeConfig, ReceivedMessage, SendState, ShinkaiNode
 from p2pstack.shinkai.node.config import SendConfig, TcpConfig
 from p2pstack.shinkai.node.events import LibP2PUnavailable, MessageAccepted, MessageDelivered, MessageFailed
-from p2pstack.shinkai.storage.errors import StorageLocked
+from p2pstack.storage.errors import StorageLocked
 from tests.shinkai.node.pairs import (
     ALICE,
     BOB,

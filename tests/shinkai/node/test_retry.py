@@ -10,8 +10,8 @@ import pytest
 from p2pstack.shinkai.node.outgoing import Outcome
 from p2pstack.shinkai.node.results import SendState
 from p2pstack.shinkai.node.retry import RetryWorker
-from p2pstack.shinkai.storage.database import Database
 from p2pstack.shinkai.storage.retry_queue import RetryEntry, RetryQueue
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.node.pairs import until
 
 GONE = Outcome(state=None, reason="unreachable", unreachable=True)
@@ -43,7 +43,7 @@ class Attempts:
 
 @asynccontextmanager
 async def working(path: Path, **outcomes: Outcome) -> AsyncIterator[Attempts]:
-    async with await Database.open(path / "node.sqlite") as database:
+    async with await open_database(path / "node.sqlite") as database:
         queue = RetryQueue(database)
         attempts = Attempts(queue)
         attempts.outcomes = outcomes

@@ -11,13 +11,13 @@ import pytest
 from p2pstack.errors import LimitExceeded
 from p2pstack.shinkai.node.config import InboxConfig
 from p2pstack.shinkai.node.store import Kind, MessageState, MessageStore, StoredMessage
-from p2pstack.shinkai.storage.database import Database
+from p2pstack.shinkai.storage.schema import open_database
 from tests.shinkai.storage.files import Clock
 
 
 @asynccontextmanager
 async def store(path: Path, clock: Clock | None = None, **limits: Any) -> AsyncIterator[MessageStore]:
-    async with await Database.open(path / "node.sqlite") as database:
+    async with await open_database(path / "node.sqlite") as database:
         yield await MessageStore.open(database, InboxConfig(**limits), clock=clock or Clock())
 
 

@@ -25,7 +25,11 @@ KEY = "cd" * 32
 class FakeManager:
     """Answers as it was told."""
 
-    def __init__(self, answer: ShinkaiMessage | None = None, *, agent: str = "", topic: int = 1) -> None:
+    def __init__(
+        self, answer: ShinkaiMessage | None = None, *, agent: str = "", topic: int = 1, name: str = ALICE
+    ) -> None:
+        self.name = ShinkaiName.parse(name)
+        self.connected: list[PeerId] = []
         self.answer = answer
         self.agent = agent
         self.topic = topic
@@ -47,7 +51,7 @@ class FakeManager:
         return [key_of_name(ShinkaiName.parse(BOB)).peer_id] if self.topic and self.agent else []
 
     def peers(self) -> list[PeerId]:
-        return self.topic_peers("")
+        return [*self.connected, *self.topic_peers("")]
 
     def agent_of(self, _: PeerId) -> str:
         return self.agent
@@ -130,6 +134,30 @@ async def test_a_node_behind_a_relay_is_reached_through_ours() -> None:
     relay = Route(record(CAROL, "192.0.2.7:9"))
     assert (await deliver(head(manager), behind, relay=relay)).state is SendState.ACKNOWLEDGED
     assert manager.targets == [(record(CAROL).peer_id, ["/ip4/192.0.2.7/tcp/9"])]
+
+
+@pytest.mark.req("SHK-81")
+async def test_a_node_behind_a_relay_of_its_own_is_reached_through_that() -> None:
+    manager = FakeManager(ack())
+    behind = Route(record(BOB, CAROL), record(CAROL, "192.0.2.8:9"))
+    assert (await deliver(head(manager), behind)).state is SendState.ACKNOWLEDGED
+    manager.connected = [record(BOB).peer_id]
+    assert (await deliver(head(manager), behind)).state is SendState.ACKNOWLEDGED
+    through, direct = manager.targets
+    assert through == (record(CAROL).peer_id, ["/ip4/192.0.2.8/tcp/9"])
+    assert direct[0] == record(BOB).peer_id
+
+
+@pytest.mark.req("SHK-79")
+async def test_a_node_without_a_name_sends_by_its_relay_whose_word_counts() -> None:
+    local = FakeManager(ack(CAROL), name="@@localhost.sep-shinkai")
+    assert "needs a relay" in (await deliver(head(local))).error
+    relay = Route(record(CAROL, "192.0.2.7:9"))
+    assert (await deliver(head(local), relay=relay)).state is SendState.ACKNOWLEDGED
+    assert local.targets == [(record(CAROL).peer_id, ["/ip4/192.0.2.7/tcp/9"])]
+    # Bob can't know whom his own one would be for; and alice takes no relay's.
+    assert (await deliver(head(FakeManager(ack(BOB), name="@@localhost.sep-shinkai")), relay=relay)).state is None
+    assert (await deliver(head(FakeManager(ack(CAROL))), relay=relay)).state is None
 
 
 async def test_what_needs_no_acknowledgement_is_sent() -> None:
