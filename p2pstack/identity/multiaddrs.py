@@ -328,6 +328,10 @@ def is_public(address: Multiaddr) -> bool:
     host = _host(address)
     if isinstance(host, str):
         return not _within(host, ("localhost", *_PRIVATE_DOMAINS, *_NOWHERE_DOMAINS))
+    if isinstance(host, ipaddress.IPv6Address):
+        behind = host.sixtofour  # the IPv4 address that packets to it are sent to
+        if host.is_site_local or (behind is not None and not behind.is_global):
+            return False
     return host is not None and host.is_global and not (host.is_multicast or host.is_reserved)
 
 

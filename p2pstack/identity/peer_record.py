@@ -1,7 +1,7 @@
 """Signed peer records: a peer's own word on its addresses (ENV-03 to ENV-06).
 
 Two forms are in use, which differ in domain and payload type: go's, which js and py use too and which is written
-here, and the one of RFC 3, which rust writes. Both are read.
+here, and the one of RFC 3, which rust writes, and which is written for rendezvous. Both are read.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class PeerRecord:
     seq: int
     addresses: tuple[Multiaddr, ...]
 
-    def seal(self, key: PrivateKey) -> Envelope:
-        """Sign the record in go's form (ENV-04).
+    def seal(self, key: PrivateKey, *, legacy: bool = False) -> Envelope:
+        """Sign the record in go's form (ENV-04), or with ``legacy`` in that of RFC 3, where rust has to read it.
 
         Raises:
             ConfigError: the key is another peer's, or ``seq`` is out of range.
@@ -58,7 +58,8 @@ class PeerRecord:
         message = peer_record_pb2.PeerRecord(peer_id=self.peer_id.to_bytes(), seq=self.seq)
         for address in self.addresses:
             message.addresses.add(multiaddr=address.to_bytes())
-        return Envelope.seal(key, DOMAIN, PAYLOAD_TYPE, protobuf.serialize(message))
+        domain, payload_type = (LEGACY_DOMAIN, LEGACY_PAYLOAD_TYPE) if legacy else (DOMAIN, PAYLOAD_TYPE)
+        return Envelope.seal(key, domain, payload_type, protobuf.serialize(message))
 
     @classmethod
     def open(cls, envelope_bytes: Buffer) -> tuple[PeerRecord, Envelope]:

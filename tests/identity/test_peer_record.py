@@ -50,8 +50,9 @@ def test_the_legacy_record_of_rust() -> None:
     record, envelope = PeerRecord.open(bytes.fromhex(case["envelope"]))
     assert record == PeerRecord(KEY.peer_id, case["seq"], ADDRESSES)
     assert envelope.payload_type == peer_record.LEGACY_PAYLOAD_TYPE
-    # What we send is always go's form.
+    # What we send is go's form, and this one where rust has to read it.
     assert record.seal(KEY).payload_type.hex() == VECTORS["peer_record"]["payload_type"]
+    assert record.seal(KEY, legacy=True).to_bytes().hex() == case["envelope"]
 
 
 @pytest.mark.req("ENV-05")

@@ -218,6 +218,11 @@ class Gossipsub:
     # -- what there is
 
     @property
+    def host(self) -> BaseHost:
+        """The host that this is the pubsub of."""
+        return self._host
+
+    @property
     def topics(self) -> list[str]:
         """The topics that are subscribed to."""
         return self._engine.router.topics
