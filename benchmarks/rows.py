@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import gossip
+from benchmarks import gossip, kad
 from benchmarks.figures import Metric, percentile
 from benchmarks.processes import REPOSITORY, Peer, RunFailed, listener, run_peer
-from benchmarks.stacks import PYTHON_NAMES, RELAY_NAMES, Stack
+from benchmarks.stacks import DHT_NAMES, PYTHON_NAMES, RELAY_NAMES, Stack
 
 __all__ = ["ROWS", "Row", "Session", "chosen", "measured"]
 
@@ -212,6 +212,11 @@ def _relayed(stack: Stack, session: Session) -> dict[str, float]:
     }
 
 
+def _kad(stack: Stack, _: Session) -> dict[str, float]:
+    found = kad.look_up(stack, nodes=stack.sizes.dht_nodes, count=stack.sizes.lookups)
+    return {"DHT lookup": found.seconds * 1e3, "DHT messages a lookup": found.requests}
+
+
 def _gossip_one(stack: Stack, session: Session) -> dict[str, float]:
     found = gossip.publish(stack, session.stays, subscribers=1, count=stack.sizes.gossip_one)
     return {"gossip 1 to 1": found.rate, "gossip 1 to 1 lost": found.lost}
@@ -272,6 +277,12 @@ ROWS = {
             ),
             _relayed,
             RELAY_NAMES,
+        ),
+        Row(
+            "kad",
+            (Metric("DHT lookup", "ms", False), Metric("DHT messages a lookup", "", False)),
+            _kad,
+            DHT_NAMES,
         ),
         Row("gossip-one", (Metric("gossip 1 to 1", "/s", True), _lost("gossip 1 to 1 lost")), _gossip_one),
         Row("gossip-ten", (Metric("gossip 1 to 10", "/s", True), _lost("gossip 1 to 10 lost")), _gossip_ten),

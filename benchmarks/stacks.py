@@ -13,6 +13,7 @@ from benchmarks.processes import REPOSITORY, RunFailed
 from tests.interop import build
 
 __all__ = [
+    "DHT_NAMES",
     "NAMES",
     "PYTHON_NAMES",
     "RELAY_NAMES",
@@ -27,6 +28,8 @@ __all__ = [
 NAMES = ("p2pstack", "go", "rust", "py-libp2p", "js")
 PYTHON_NAMES = ("p2pstack", "py-libp2p")
 """Those that have an import to be timed."""
+DHT_NAMES = ("p2pstack", "go", "rust")
+"""Those whose peer takes part in a DHT."""
 RELAY_NAMES = ("p2pstack", "go", "rust")
 """Those whose peer relays."""
 
@@ -54,6 +57,9 @@ class Sizes:
     """Messages at a thousand a second."""
     relayed_bytes: int = 200_000_000
     """Bytes up, and as many down, through a relay whose circuits carry a gigabyte."""
+    dht_nodes: int = 20
+    lookups: int = 20
+    """In a network of so many nodes, each by a client of its own that has to dial them."""
     simulated_nodes: int = 1000
     shinkai: int = 4000
     """Messages from one Shinkai node to another."""
@@ -76,6 +82,7 @@ class Sizes:
             gossip_ten=self.gossip_ten // 10,
             gossip_timed=self.gossip_timed // 10,
             relayed_bytes=self.relayed_bytes // 10,
+            lookups=max(self.lookups // 4, 2),
             simulated_nodes=self.simulated_nodes // 10,
             shinkai=self.shinkai // 10,
             imports=2,
