@@ -2,9 +2,12 @@
 """Try every verb of the peer command line in every direction, and write the result to specs/interop.md.
 
 The columns are p2pstack with the Go peer, the Rust peer and itself, each of them dialing and listening; the peers are
-built first. A cell runs the test of tests/interop of that name, so the table says nothing that the test suite does not
-check. The table, its date and the versions go between two marker comments; the rest of the page stays. Exit status 1
-if a cell is red: then its reason is printed. ``--dry-run`` prints the table and writes nothing.
+built first. A cell runs a test of tests/interop, or one that table_rows.py there names, so the table says nothing
+that the test suite does not check. It is empty where there is no such pair of programs, and says "not tried" where
+something is missing on this machine: what is behind NATs needs root and network namespaces, the official clients need
+Redis. The table, its date and the versions go between two marker comments; the rest of the page stays. Exit status 1
+if a cell is red or was not tried: then its reason is printed. ``--dry-run`` prints the table and writes nothing;
+``--only TEXT`` tries the rows with this text in their names, and writes nothing either.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import asyncio
 import platform
 import sys
 import tomllib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,20 +24,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import pytest  # noqa: E402
+
 # They lie beside the package, not in it.
+from p2pstack.errors import P2PError  # noqa: E402
 from tests.interop import test_gossip_mesh as mesh  # noqa: E402
 from tests.interop import test_gossip_messages as messages  # noqa: E402
 from tests.interop import test_rough_network, test_verbs  # noqa: E402
 from tests.interop.build import BUILT_KINDS, BuildFailed, ToolMissing, binary, library_version  # noqa: E402
 from tests.interop.harness import Peers  # noqa: E402
 from tests.interop.pairs import PAIRS, our_pairs  # noqa: E402
+from tests.interop.table_rows import ROWS as FURTHER_ROWS  # noqa: E402
+from tests.interop.table_rows import Check, NoSuchPair, NotTried  # noqa: E402
 
 PAGE = ROOT / "specs" / "interop.md"
 BEGIN = "<!-- interop table: begin, written by scripts/interop_table.py -->"
 END = "<!-- interop table: end -->"
 CELL_SECONDS = 60.0
-
-Check = Callable[[Peers, str, str], Awaitable[None]]
 
 ROWS: list[tuple[str, Check]] = [
     ("`listen`: connected, identified, disconnected", test_verbs.test_a_connection_is_reported_from_begin_to_end),
@@ -60,10 +65,16 @@ ROWS: list[tuple[str, Check]] = [
     ("all of it one byte at a time", test_rough_network.test_one_byte_at_a_time),
     ("25 ms of delay each way", test_rough_network.test_delays),
     ("cuts in mid-frame hurt nobody else", test_rough_network.test_cuts_hurt_only_the_connection_that_is_cut),
+    *FURTHER_ROWS,
 ]  # fmt: skip
 
-FAULTS = (ArithmeticError, AssertionError, ExceptionGroup, LookupError, OSError, TypeError, ValueError)
+FAULTS = (
+    ArithmeticError, AssertionError, ExceptionGroup, LookupError, OSError, P2PError, TypeError, ValueError,
+    pytest.fail.Exception,
+)  # fmt: skip
 """How a test can fail."""
+
+YES, NO, NOT_TRIED, EMPTY = "yes", "**no**", "not tried", ""
 
 NEW_PAGE = f"""# Interoperability
 
@@ -72,8 +83,8 @@ NEW_PAGE = f"""# Interoperability
 """
 
 
-def run_cell(check: Check, programs: dict[str, Path], dialer: str, listener: str) -> str | None:
-    """Why ``listener`` and ``dialer`` do not pass ``check``, or None where they do."""
+def run_cell(check: Check, programs: dict[str, Path], dialer: str, listener: str) -> tuple[str, str]:
+    """What stands in the cell of ``dialer`` and ``listener``, and why, where that is neither "yes" nor nothing."""
     peers = Peers(programs)
 
     async def bounded() -> None:
@@ -82,27 +93,33 @@ def run_cell(check: Check, programs: dict[str, Path], dialer: str, listener: str
 
     try:
         asyncio.run(bounded())
+    except NoSuchPair:
+        return EMPTY, ""
+    except (NotTried, pytest.skip.Exception) as error:
+        return NOT_TRIED, str(error)
     except FAULTS as error:
-        return f"{type(error).__name__}: {error}\n{peers.transcript()}"
-    return None
+        return NO, f"{type(error).__name__}: {error}\n{peers.transcript()}"
+    return YES, ""
 
 
-def run_all(programs: dict[str, Path]) -> tuple[list[str], int]:
-    """The lines of the table, and how many of its cells are red, whose reasons have been printed."""
+def run_all(programs: dict[str, Path], only: str = "") -> tuple[list[str], int]:
+    """The lines of the table, and how many of its cells are no good, whose reasons have been printed."""
     head = [f"{dialer} dials {listener}" for dialer, listener in PAIRS]
     lines = ["| | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
-    red = 0
+    bad = 0
     for name, check in ROWS:
+        if only not in name:
+            continue
         cells = []
         for dialer, listener in PAIRS:
-            fault = run_cell(check, programs, dialer, listener)
-            cells.append("yes" if fault is None else "**no**")
-            if fault is not None:
-                red += 1
-                print(f"{name}, {dialer} dials {listener}: {fault}\n", file=sys.stderr)
+            cell, reason = run_cell(check, programs, dialer, listener)
+            cells.append(cell)
+            if cell in {NO, NOT_TRIED}:
+                bad += 1
+                print(f"{name}, {dialer} dials {listener}: {reason}\n", file=sys.stderr)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
-    return lines, red
+    return lines, bad
 
 
 def versions() -> str:
@@ -128,17 +145,19 @@ def main() -> int:
     """Run the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--dry-run", action="store_true", help="print the table, write nothing")
+    parser.add_argument("--only", default="", metavar="TEXT", help="try only rows with this in their names")
     arguments = parser.parse_args()
     try:
         programs = {kind: binary(kind) for kind in BUILT_KINDS}
     except (BuildFailed, ToolMissing) as error:
         sys.exit(str(error))
-    table, red = run_all(programs)
-    if red:
-        print(f"{red} cells are red", file=sys.stderr)
-    if not arguments.dry_run and our_pairs() == PAIRS:  # a table of other pairs is only a trial
-        write([versions(), "", *table])
-    return 1 if red else 0
+    table, bad = run_all(programs, arguments.only)
+    if bad:
+        print(f"{bad} cells are red or were not tried", file=sys.stderr)
+    trial = arguments.dry_run or arguments.only or our_pairs() != PAIRS
+    if not trial:
+        write([f"{versions()} A cell is empty where there is no such pair of programs.", "", *table])
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

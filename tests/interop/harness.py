@@ -34,7 +34,7 @@ SHOWN_LINES = 40
 
 ROOT = Path(__file__).resolve().parents[2]
 
-RESULT_EVENTS = {"identify": "identified", "hold": "holding"}
+RESULT_EVENTS = {"identify": "identified", "hold": "holding", "dcutr": "direct"}
 """Event that ends a ``dial --do``, where it is not called like the verb."""
 
 
@@ -211,19 +211,26 @@ def _shown(lines: Sequence[str], prefix: str = "") -> list[str]:
 class Peers:
     """Starts peers for one test, and remembers them all for its report."""
 
-    def __init__(self, programs: Mapping[str, Path]) -> None:
+    def __init__(self, programs: Mapping[str, Path], prefix: Sequence[str] = ()) -> None:
         self._programs = programs
+        self._prefix = prefix
         self.started: list[Peer] = []
+
+    def behind(self, prefix: Sequence[str]) -> Peers:
+        """The same peers, started by ``prefix`` (``ip netns exec NAME``), which has to become the peer's process."""
+        peers = Peers(self._programs, prefix)
+        peers.started = self.started
+        return peers
 
     def command(self, kind: str) -> list[str]:
         """The command that starts a peer, without its verb."""
-        return command_of(kind, self._programs)
+        return [*self._prefix, *command_of(kind, self._programs)]
 
     @contextlib.asynccontextmanager
     async def run(self, kind: str, verb: str, *options: object) -> AsyncIterator[Peer]:
         """Start a peer with any verb; it is stopped at the end of the block."""
         words = [verb, *map(str, options)]
-        peer = await Peer.start([*command_of(kind, self._programs), *words], f"{kind} {' '.join(words)}")
+        peer = await Peer.start([*self.command(kind), *words], f"{kind} {' '.join(words)}")
         self.started.append(peer)
         try:
             yield peer

@@ -75,3 +75,16 @@ def lines(text: str) -> list[str]:
 
 def test_there_are_examples() -> None:
     assert "gossip.py" in [path.name for path in EXAMPLES]
+
+
+@pytest.mark.interop
+@each_kind
+async def test_discovery_finds_a_peer_by_its_id_alone(peers: Peers, kind: str) -> None:
+    """The example is given the id of a member of the topic, and the address of another node."""
+    async with peers.listen(kind, "--dht", "--quiet") as entrance:
+        options = ("--dht", "--bootstrap", entrance.address, "--topic", "news")
+        async with peers.listen(kind, *options) as node:
+            assert (await node.event("dht-joined"))["ok"]
+            async with example(peers, "discovery.py", entrance.address, node.peer_id) as program:
+                await prints(program, f"found {node.peer_id} and sent to 1 peers")
+                await node.event("message", topic="news")

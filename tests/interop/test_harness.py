@@ -92,3 +92,12 @@ def test_commands() -> None:
     assert command_of("go", {"go": Path("/somewhere/go")}) == ["/somewhere/go"]
     with pytest.raises(LookupError, match="among the test's parameters"):
         command_of("rust", {})
+
+
+async def test_peers_are_started_behind_a_prefix() -> None:
+    peers = Peers({})
+    inside = peers.behind(["env", "-u", "PATH"])
+    assert inside.command("p2pstack") == ["env", "-u", "PATH", *peers.command("p2pstack")]
+    async with inside.listen("p2pstack") as node:
+        assert node.peer_id
+    assert peers.started == [node]

@@ -9,17 +9,21 @@ import (
 // options holds every flag of every verb; each verb reads what it needs.
 type options struct {
 	// host
-	port      int
-	seedHex   string
-	relay     bool
-	dcutr     bool
-	relayAddr string
-	anonymous bool
-	hosts     int
-	quiet     bool
-	rss       bool
-	trace     bool
-	connect   stringList
+	port         int
+	listenIP     string
+	seedHex      string
+	relay        bool
+	relayShinkai bool
+	dcutr        bool
+	autonat      bool
+	autonatV1    bool
+	relayAddr    stringList
+	anonymous    bool
+	hosts        int
+	quiet        bool
+	rss          bool
+	trace        bool
+	connect      stringList
 
 	// gossip
 	topics        stringList
@@ -60,6 +64,7 @@ type options struct {
 	up         int64
 	down       int64
 	identify   bool
+	ask        stringList
 	interval   float64
 
 	positional []string
@@ -71,8 +76,9 @@ func (s *stringList) String() string     { return fmt.Sprint([]string(*s)) }
 func (s *stringList) Set(v string) error { *s = append(*s, v); return nil }
 
 const usage = `usage:
-  peer listen [--port 0] [--topic T]... [--relay] [--seed-hex 64HEX] [--anonymous]
-              [--dcutr] [--relay-addr ADDR] [--hosts N] [--quiet] [--rss] [--trace] [--connect ADDR]...
+  peer listen [--port 0] [--listen-ip IP] [--topic T]... [--relay [--relay-shinkai]] [--seed-hex 64HEX] [--anonymous]
+              [--dcutr] [--relay-addr ADDR]... [--hosts N] [--quiet] [--rss] [--trace] [--connect ADDR]...
+              [--autonat | --autonat-v1]
               [--gossip-events] [--policy strict|anonymous|lax|lax-unsigned] [--ids go|rust|sha256] [--mesh-size D]
               [--heartbeat-ms N] [--unsubscribe-backoff S] [--floodsub] [--px] [--flood-publish]
               [--dht [--dht-protocol ID] [--dht-k K] [--dht-manual] [--bootstrap ADDR]...] [--mdns]
@@ -82,13 +88,15 @@ const usage = `usage:
   peer dial ADDR --do perf      --up BYTES --down BYTES [--streams K]   (totals, split over K)
   peer dial ADDR --do connect   --count N [--identify]
   peer dial ADDR --do hold      --count N [--wait S]     (N hosts, one connection each)
-  peer dial ADDR --do dcutr     [--wait S]               (ADDR is a /p2p-circuit address)
+  peer dial ADDR --do dcutr     --dcutr [--listen-ip IP] [--wait S]   (ADDR is a /p2p-circuit address)
+  peer dial ADDR --do autonat   [--ask ADDR]... [--listen-ip IP]
   peer gossip ADDR... --topic T [--publish N --size S --rate R] [--expect M] [--wait S]
               [--quiet] [--queue N] [--validate-queue N] [--anonymous] [--flood-publish]
   peer dht ADDR --do find-peer PEERID | put KEY_HEX VALUE_HEX | get KEY_HEX | provide KEY_HEX |
               find-providers KEY_HEX | closest KEY_HEX
               [--wait S] [--dht-protocol ID] [--bootstrap ADDR]... [--hold S]
   peer gossipsub-interop --params FILE [--node-id N] [--listen ADDR] [--peers-file FILE]
+  peer transport-interop, peer hole-punch-interop           (told by the environment)
 `
 
 // parseArgs accepts flags before, between and after positional arguments.
@@ -99,10 +107,12 @@ func parseArgs(verb string, args []string) (*options, error) {
 	fs.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 
 	fs.IntVar(&o.port, "port", 0, "TCP port to listen on")
+	fs.StringVar(&o.listenIP, "listen-ip", "127.0.0.1", "address to listen on")
 	fs.StringVar(&o.seedHex, "seed-hex", "", "32-byte Ed25519 seed in hex")
 	fs.BoolVar(&o.relay, "relay", false, "also serve circuit-relay-v2 (hop)")
+	fs.BoolVar(&o.relayShinkai, "relay-shinkai", false, "with --relay: circuits of 1 GiB and 1 h, as Shinkai's relays have")
 	fs.BoolVar(&o.dcutr, "dcutr", false, "relay client and hole punching")
-	fs.StringVar(&o.relayAddr, "relay-addr", "", "relay to reserve a slot at")
+	fs.Var(&o.relayAddr, "relay-addr", "relay to reserve a slot at (repeatable)")
 	fs.BoolVar(&o.anonymous, "anonymous", false, "gossipsub StrictNoSign, message id sha256(data)")
 	fs.IntVar(&o.hosts, "hosts", 1, "hosts in this process (listen)")
 	fs.BoolVar(&o.quiet, "quiet", false, "no message/connection events, only the closing summary")
@@ -139,13 +149,16 @@ func parseArgs(verb string, args []string) (*options, error) {
 	fs.BoolVar(&o.mdns, "mdns", false, "multicast DNS; refused unless the loopback is the only multicast interface")
 	fs.Float64Var(&o.hold, "hold", 0, "dht: seconds to stay, listening, after the operation")
 
-	fs.StringVar(&o.do, "do", "ping", "ping|identify|echo|perf|connect|hold|dcutr; see also dht")
+	fs.StringVar(&o.do, "do", "ping", "ping|identify|echo|perf|connect|hold|dcutr|autonat; see also dht")
 	fs.IntVar(&o.count, "count", 1, "repetitions")
 	fs.IntVar(&o.streams, "streams", 1, "streams")
 	fs.BoolVar(&o.concurrent, "concurrent", false, "open the streams concurrently")
 	fs.IntVar(&o.workers, "workers", 0, "with --concurrent: at most this many at once (0 = all)")
 	fs.Int64Var(&o.up, "up", 0, "bytes to upload in all")
 	fs.Int64Var(&o.down, "down", 0, "bytes to download in all")
+	fs.BoolVar(&o.autonat, "autonat", false, "serve AutoNAT 1 and 2")
+	fs.BoolVar(&o.autonatV1, "autonat-v1", false, "serve AutoNAT 1 alone")
+	fs.Var(&o.ask, "ask", "autonat: an address to ask about (repeatable; default: those listened on)")
 	fs.BoolVar(&o.identify, "identify", false, "connect: also wait for identify on each connection")
 
 	fs.Float64Var(&o.interval, "interval", 0, "ping: seconds between pings")

@@ -95,8 +95,13 @@ func run(ctx context.Context, args []string) error {
 		fmt.Fprint(os.Stderr, usage)
 		return errorf("no verb")
 	}
-	if args[0] == "gossipsub-interop" {
+	switch args[0] {
+	case "gossipsub-interop":
 		return runHarness(ctx, args[1:])
+	case "transport-interop":
+		return runInterop(ctx, transportInterop)
+	case "hole-punch-interop":
+		return runInterop(ctx, holePunchInterop)
 	}
 	o, err := parseArgs(args[0], args[1:])
 	if err != nil {
@@ -141,6 +146,11 @@ func runListen(ctx context.Context, o *options) error {
 		defer h.Close()
 		serve(h)
 		serveProbe(h)
+		if o.autonat || o.autonatV1 {
+			if err := startAutonat(h, o); err != nil {
+				return err
+			}
+		}
 		if !o.quiet {
 			if err := watch(h); err != nil {
 				return err
@@ -189,8 +199,8 @@ func runListen(ctx context.Context, o *options) error {
 				emit(ev)
 			}()
 		}
-		if o.relayAddr != "" {
-			ai, err := addrInfo(o.relayAddr)
+		for _, addr := range o.relayAddr {
+			ai, err := addrInfo(addr)
 			if err != nil {
 				return err
 			}
@@ -198,7 +208,7 @@ func runListen(ctx context.Context, o *options) error {
 				return err
 			}
 			go func() {
-				if err := reserve(ctx, h, ai); err != nil && ctx.Err() == nil {
+				if err := reserve(ctx, h, o, ai); err != nil && ctx.Err() == nil {
 					emit(map[string]any{"event": "error", "error": err.Error()})
 				}
 			}()
@@ -263,7 +273,10 @@ func runDial(ctx context.Context, o *options) error {
 	if o.do == "hold" {
 		return doHold(ctx, o, ai)
 	}
-	h, err := newHost(o, o.dcutr)
+	if throughRelay(o) {
+		ctx = network.WithAllowLimitedConn(ctx, "circuit")
+	}
+	h, err := newHost(o, o.dcutr || o.do == "autonat")
 	if err != nil {
 		return err
 	}
@@ -275,6 +288,8 @@ func runDial(ctx context.Context, o *options) error {
 		return doIdentify(ctx, h, ai)
 	case "dcutr":
 		return doDCUtR(ctx, h, o, ai)
+	case "autonat":
+		return doAutonat(ctx, h, o, ai)
 	}
 	dctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -478,25 +493,4 @@ func doHold(ctx context.Context, o *options, ai *peer.AddrInfo) error {
 	case <-ctx.Done():
 	}
 	return nil
-}
-
-// doDCUtR connects through a relay and waits for a direct connection to the same peer.
-func doDCUtR(ctx context.Context, h host.Host, o *options, ai *peer.AddrInfo) error {
-	start := time.Now()
-	if err := h.Connect(network.WithAllowLimitedConn(ctx, "dcutr"), *ai); err != nil {
-		return err
-	}
-	emit(map[string]any{"event": "relayed", "seconds": time.Since(start).Seconds()})
-	for time.Since(start) < time.Duration(o.wait*1e9) {
-		for _, c := range h.Network().ConnsToPeer(ai.ID) {
-			if !c.Stat().Limited {
-				emit(map[string]any{"event": "direct", "remote": c.RemoteMultiaddr().String(),
-					"direction": strings.ToLower(c.Stat().Direction.String()),
-					"seconds":   time.Since(start).Seconds()})
-				return nil
-			}
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return errorf("no direct connection within %v s", o.wait)
 }

@@ -3,9 +3,12 @@
 //! The settings follow Shinkai Node's first libp2p commit (b88edc8ba, libp2p 0.53.2); every place
 //! where a flag departs from them says so.
 
+mod autonat;
+mod circuits;
 mod commands;
 mod dht;
 mod raw_codec;
+mod rendezvous;
 mod streams;
 
 use base64::Engine;
@@ -79,7 +82,7 @@ fn with(mut base: Value, more: Value) -> Value {
 /// Flags that take no value.
 const SWITCHES: &[&str] = &[
     "relay", "dcutr", "concurrent", "count-only", "relay-shinkai", "dht", "dht-manual", "mdns", "quiet",
-    "no-flood-publish", "gossip-events",
+    "no-flood-publish", "gossip-events", "autonat", "rendezvous",
 ];
 
 struct Args {
@@ -96,6 +99,7 @@ impl Args {
                     flags.entry(name.into()).or_default().push(String::new())
                 }
                 Some(name) => {
+                    let name = if name == "reserve" { "relay-addr" } else { name };
                     let value = it.next().ok_or(format!("--{name} needs a value"))?;
                     flags.entry(name.into()).or_default().push(value)
                 }
@@ -163,6 +167,9 @@ struct Peer {
     shinkai: Toggle<request_response::Behaviour<RawJsonCodec>>,
     kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
     mdns: Toggle<mdns::tokio::Behaviour>,
+    autonat: Toggle<libp2p::autonat::Behaviour>,
+    rendezvous: Toggle<libp2p::rendezvous::server::Behaviour>,
+    rendezvous_client: Toggle<libp2p::rendezvous::client::Behaviour>,
     streams: streams::Behaviour,
 }
 
@@ -301,7 +308,8 @@ fn relay_config(args: &Args) -> relay::Config {
 fn make_swarm(key: &identity::Keypair, args: &Args, parts: Parts) -> Res<(Swarm<Peer>, streams::Control)> {
     let local = key.public().to_peer_id();
     let version = upgrade_version(args)?;
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    // A hole is punched for the port that a peer listens on: it dials from there, too.
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true).port_reuse(parts.dcutr));
     let (transport, relay_client) = if parts.relay_client || parts.dcutr {
         let (circuit, client) = relay::client::new(local);
         (secured(OrTransport::new(circuit, tcp), key, version)?, Some(client))
@@ -349,6 +357,9 @@ fn make_swarm(key: &identity::Keypair, args: &Args, parts: Parts) -> Res<(Swarm<
             .into(),
         kad: parts.kad.map(|mode| dht::behaviour(local, args, mode)).transpose()?.into(),
         mdns: parts.mdns.then(|| dht::mdns(local)).transpose()?.into(),
+        autonat: autonat::behaviour(local, args)?.into(),
+        rendezvous: rendezvous::point(args).into(),
+        rendezvous_client: rendezvous::client(args, key).into(),
         streams,
     };
     // Shinkai's b88edc8ba keeps the default of 0 (a connection with no stream in use is closed at
@@ -398,6 +409,8 @@ fn report(event: &SwarmEvent<PeerEvent>) {
         SwarmEvent::Behaviour(PeerEvent::RelayClient(e)) => {
             emit(json!({"event": "relay-client", "detail": format!("{e:?}")}))
         }
+        SwarmEvent::Behaviour(PeerEvent::Autonat(e)) => autonat::report(e),
+        SwarmEvent::Behaviour(PeerEvent::Rendezvous(e)) => rendezvous::report_point(e),
         SwarmEvent::Behaviour(PeerEvent::Relay(e)) => emit(json!({"event": "relay", "detail": format!("{e:?}")})),
         SwarmEvent::Behaviour(PeerEvent::Dcutr(e)) => emit(json!({
             "event": "dcutr", "peer": e.remote_peer_id.to_string(), "ok": e.result.is_ok(),
@@ -455,7 +468,7 @@ async fn listen(args: &Args) -> Res<()> {
     let parts = Parts {
         gossip: true,
         relay_server: args.has("relay"),
-        relay_client: args.has("dcutr") || args.has("reserve"),
+        relay_client: args.has("dcutr") || args.has("relay-addr"),
         dcutr: args.has("dcutr"),
         shinkai: true,
         serve: true,
@@ -470,10 +483,12 @@ async fn listen(args: &Args) -> Res<()> {
         }
     }
     let port: u16 = args.num("port", 0)?;
-    swarm.listen_on(format!("/ip4/127.0.0.1/tcp/{port}").parse()?)?;
+    let listen_ip = circuits::listen_ip(args)?;
+    swarm.listen_on(circuits::tcp_address(listen_ip, port))?;
     let reply = args.text("shinkai-reply-hex").map(hex::decode).transpose()?;
     let mut connect_to: Vec<Multiaddr> = args.all("connect").iter().map(|a| a.parse()).collect::<Result<_, _>>()?;
-    let mut reserve: Option<Multiaddr> = args.text("reserve").map(str::parse).transpose()?;
+    let mut reserve: Vec<Multiaddr> = args.all("relay-addr").iter().map(|a| a.parse()).collect::<Result<_, _>>()?;
+    let mut reservations = circuits::Reservations::default();
     let quiet = args.has("quiet");
     let say = |event: Value| {
         if !quiet {
@@ -501,11 +516,14 @@ async fn listen(args: &Args) -> Res<()> {
         };
         report(&event);
         node.on_event(&mut swarm, &event);
+        reservations.on_event(&event);
         match event {
+            SwarmEvent::NewListenAddr { address, .. } if circuits::is_loopback_of_all(listen_ip, &address) => {}
             SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 // A relay server must know an external address, or its reservations carry none; a DHT node
-                // likewise, or it announces itself as a provider without one.
-                if args.has("relay") || args.has("dcutr") || args.has("dht") {
+                // likewise, or it announces itself as a provider without one. On the loopback nobody sees more.
+                let external = args.has("relay") || args.has("dht") || args.has("dcutr") && listen_ip.is_loopback();
+                if external {
                     swarm.add_external_address(address.clone());
                 }
                 emit(json!({"event": "listening", "addr": address.with(Protocol::P2p(local)).to_string()}));
@@ -513,7 +531,7 @@ async fn listen(args: &Args) -> Res<()> {
                 for addr in std::mem::take(&mut connect_to) {
                     swarm.dial(addr)?;
                 }
-                if let Some(relay) = reserve.take() {
+                for relay in std::mem::take(&mut reserve) {
                     swarm.listen_on(relay.with(Protocol::P2pCircuit))?;
                 }
             }
@@ -650,14 +668,10 @@ async fn dial(args: &Args) -> Res<()> {
     };
     let (mut swarm, control) = make_swarm(&key, args, parts)?;
     if args.has("dcutr") {
-        // Hole punching needs a local address to offer.
-        swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
-        loop {
-            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-                swarm.add_external_address(address);
-                break;
-            }
-        }
+        circuits::listen_to_punch(&mut swarm, circuits::listen_ip(args)?).await?;
+    }
+    if what == "dcutr" {
+        return circuits::punch(&mut swarm, &addr, Duration::from_secs_f64(args.num("wait", 10.0)?)).await;
     }
     let peer = connect(&mut swarm, &addr).await?;
     match what.as_str() {
@@ -767,6 +781,7 @@ async fn dial(args: &Args) -> Res<()> {
                 }
             }
         }
+        what if what.starts_with("rendezvous-") => rendezvous::ask(&mut swarm, peer, args, what).await?,
         other => return Err(format!("dial: unknown --do {other}").into()),
     }
     Ok(())
