@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuzz import corpus
+from p2pstack.autonat.v1 import Dial
+from p2pstack.autonat.v2 import DialRequest
 from p2pstack.connection.protocols import opening
+from p2pstack.dcutr.messages import HolePunch, Kind
 from p2pstack.gossipsub.codec import encode_rpc
 from p2pstack.gossipsub.signing import build as build_message
 from p2pstack.gossipsub.values import Extensions, IHave, PeerInfo, Prune, Rpc, Subscription
@@ -18,7 +21,17 @@ from p2pstack.identity import multiaddrs
 from p2pstack.identity.envelope import Envelope
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.peer_record import PeerRecord
+from p2pstack.kad.messages import Message as KadMessage
+from p2pstack.kad.messages import MessageType as KadType
+from p2pstack.kad.messages import encode as encode_kad
+from p2pstack.kad.records import Record
+from p2pstack.kad.signed_records import SignedRecord
+from p2pstack.mdns import packet as mdns
+from p2pstack.mdns.advert import Advert, Wanted, peer_name, query
+from p2pstack.mdns.names import SERVICE, service_name
 from p2pstack.multistream.messages import HEADER, LS, NA, encode
+from p2pstack.relay.messages import HopKind, HopMessage, Peer, Reservation, StopKind, StopMessage
+from p2pstack.rendezvous import messages as rendezvous
 from p2pstack.services.identify_message import Announcement
 from p2pstack.shinkai.contents import JobCreation, JobMessage
 from p2pstack.shinkai.frames import Frame, MessageType
@@ -26,6 +39,7 @@ from p2pstack.shinkai.frames import encode_frame as encode_shinkai_frame
 from p2pstack.wire import uvarint
 from p2pstack.wire.framing import encode_frame
 from p2pstack.yamux.frames import ACK, FIN, RST, SYN
+from tests.kad.making import contact as kad_contact
 from tests.vectors import load
 from tests.yamux.driving import data, go_away, ping, update
 
@@ -58,7 +72,22 @@ def _uncut(payloads: Sequence[bytes]) -> bytes:
 def build() -> dict[str, list[bytes]]:
     """Return the inputs of each target."""
     lower = {**_wire(), **_negotiations(), **_secrecy(), **_streams(), **_connections()}
-    return {**lower, **_identities(), **_pubsub(), **_routers(), **_shinkai_frames(), **_shinkai()}
+    return {
+        **lower,
+        **_identities(),
+        **_autonat(),
+        **_dcutr(),
+        **_pubsub(),
+        **_routers(),
+        **_relays(),
+        **_kad(),
+        **_rendezvous(),
+        **_gateways(),
+        **_lan(),
+        **_replies(),
+        **_shinkai_frames(),
+        **_shinkai(),
+    }
 
 
 def _wire() -> dict[str, list[bytes]]:
@@ -188,6 +217,39 @@ def _identities() -> dict[str, list[bytes]]:
     }
 
 
+def _autonat() -> dict[str, list[bytes]]:
+    cases = [case for case in load("services")["messages"] if "autonat" in case["protocol"]]
+    bodies = [(case["protocol"], bytes.fromhex(case["frame"])) for case in cases]
+    first, second = (
+        [body[uvarint.decode(body)[1] :] for protocol, body in bodies if f"/autonat/{number}" in protocol]
+        for number in (1, 2)
+    )
+    public = [multiaddrs.parse(f"/ip4/{ip}/tcp/4001") for ip in ("5.10.0.2", "5.10.0.9", "9.9.9.9")]
+    named = tuple(multiaddrs.parse(text) for text in ADDRESSES)
+    # An answer is 4 + 5 times the number of its group, and 0x80 on top if it is good.
+    talk = [(0, 0), *((n, value) for n in range(5) for value in (1, 4, 9, 14, 2))]
+    talk += [(n, 129 + 5 * k) for n in range(3) for k in range(8)] + [(200, 3), (1, 0), (5, 4), (5, 9), (5, 14)]
+    return {
+        "autonat-v1": [*first, Dial(KEY.peer_id.to_bytes(), (*public, *named)).encode(), Dial(None, named).encode()],
+        "autonat-v2": [*second, DialRequest((*named, *public), 7).encode(), DialRequest(tuple(public), 0).encode()],
+        "autonat-reachability": [bytes(value for step in talk for value in step), bytes(range(256))],
+    }
+
+
+def _dcutr() -> dict[str, list[bytes]]:
+    public = [f"/ip4/5.10.{number}.7/tcp/{4000 + port}" for number in range(3) for port in range(2)]
+    near = ["/ip4/127.0.0.1/tcp/4001", "/ip4/10.0.0.1/tcp/4001", f"{public[0]}/p2p/{KEY.peer_id}", *ADDRESSES[3:]]
+    lists = [
+        tuple(multiaddrs.parse(text).to_bytes() for text in texts)
+        for texts in (public, ADDRESSES[:3], near, ["/ip4/5.10.0.7/tcp/22"])
+    ]
+    connects = [HolePunch(Kind.CONNECT, addresses).encode() for addresses in lists]
+    sync = HolePunch(Kind.SYNC).encode()
+    good = [bytes((scope, len(connect))) + connect + sync for scope in (0, 1, 2) for connect in connects]
+    alone = bytes((2, len(connects[0]))) + connects[0]
+    return {"dcutr": [*good, alone, alone + connects[0], bytes((2, len(sync))) + sync + connects[0]]}
+
+
 def _pubsub() -> dict[str, list[bytes]]:
     vectors = load("pubsub")
     bodies = [bytes.fromhex(case["frame"]) for case in vectors["rpc_frames"]]
@@ -230,6 +292,148 @@ def _routers() -> dict[str, list[bytes]]:
             b"\x02" + talk + b"\x01\x11\x21\x01\x21\x00" + late * 12 + b"".join(heard),
             b"\x03" + b"".join(bytes((0xE0 | number, number)) for number in range(8)) + late * 3 + talk,
             b"\x00\xf4" + talk + b"\x20\x01\x20\x00" + late * 6 + b"\xf3" + late,
+        ]
+    }
+
+
+def _relays() -> dict[str, list[bytes]]:
+    frames = [bytes.fromhex(case["frame"]) for case in load("services")["messages"] if "relay" in case["protocol"]]
+    hops, stops = frames[:-2], frames[-2:]
+    address = multiaddrs.parse(ADDRESSES[0])
+    peer = Peer(KEY.peer_id, (address, address))
+    named = HopMessage(kind=HopKind.CONNECT, peer=peer).encode()
+    unsigned = HopMessage(kind=HopKind.STATUS, reservation=Reservation(2**64 - 1, (address,), b"voucher"), status=299)
+    wrong = (b"\x03\x08\x01\x12", b"\x02\x08\x07", b"\x00", b"\x04\x08\x01\x12\x00", b"\x81\x20")
+    return {
+        "relay-hop": [
+            *(_whole(frame) for frame in hops),
+            _single(hops[0] + hops[2]),
+            _whole(encode_frame(named) + encode_frame(unsigned.encode())),
+            *(_whole(frame) for frame in wrong),
+        ],
+        "relay-stop": [
+            *(_whole(frame) for frame in stops),
+            _single(stops[0]),
+            _whole(encode_frame(StopMessage(kind=StopKind.CONNECT, peer=peer).encode())),
+            *(_whole(frame) for frame in wrong),
+        ],
+    }
+
+
+def _kad() -> dict[str, list[bytes]]:
+    vectors = load("kad")
+    frames = [bytes.fromhex(case["frame"]) for case in vectors["requests"] if case["impl"] == "rust"]
+    frames += [bytes.fromhex(case["response"]) for case in vectors["answers"][:2]]
+    bodies = [frame[uvarint.decode(frame)[1] :] for frame in frames]
+    record = SignedRecord(KEY.public_key, b"name", 7, b"data")
+    signed = Record(key=record.key, value=record.seal(KEY), ttl=60)
+    stored = encode_kad(KadMessage(type=KadType.PUT_VALUE, key=record.key, record=signed))
+    shown = KadMessage(type=KadType.ADD_PROVIDER, key=b"key", providers=(kad_contact(8), kad_contact(7)))
+    walk = bytes((0x10, 0, 0x0B, *range(20, 31), 0x20, 0, 0x33, 40, 41, 42, 0, 0, 1, 0, 0, 2, 0, 0, 7, *range(7)))
+    return {
+        "kad-message": [
+            *(b"\x00" + body for body in bodies),
+            b"\x00" + stored,
+            b"\x07" + encode_kad(shown),
+            b"\x00\x08\x04\x12\x01k" + b"\x42\x02\x0a\x00" * 45,
+            b"\x00\x08\x09",
+        ],
+        "kad-query": [
+            *(bytes((mode, 3, 60, 30)) + walk for mode in (0x00, 0x05, 0x4A, 0x80)),
+            bytes((0x01, 7, 60, 3)) + walk * 3 + b"\xf2" + walk + b"\xf3",
+            bytes((0x0C, 1, 2, 1)) + b"\x00\x00\x0b" + bytes(range(11)) + b"\xf1\xf1\xf3",
+        ],
+    }
+
+
+def _rendezvous() -> dict[str, list[bytes]]:
+    record = PeerRecord(KEY.peer_id, 7, (multiaddrs.parse(ADDRESSES[0]),)).seal(KEY, legacy=True).to_bytes()
+    register = rendezvous.Register(b"app", record, 7_200)
+    answer = rendezvous.DiscoverResponse(0, (register, rendezvous.Register(b"b", b"none")), bytes(8) + b"app")
+    messages = (
+        register,
+        rendezvous.RegisterResponse(0, 7_200),
+        rendezvous.RegisterResponse(102, text="no"),
+        rendezvous.Unregister(b"app"),
+        rendezvous.Discover(b"app", 9, bytes(8) + b"app"),
+        rendezvous.Discover(),
+        answer,
+        rendezvous.DiscoverResponse(103, text="no"),
+    )
+    return {
+        "rendezvous-message": [
+            *map(rendezvous.encode, messages),
+            b"\x08\x04\x32\xd2\x0f" + b"\x0a\x00" * 1_001,
+        ],
+        "rendezvous-point": [
+            # three peers register and are asked for, page by page; one leaves, time passes, one renews
+            bytes((0x00, 9, 0x04, 5, 0x08, 0, 0x02, 2, 0x02, 10, 0x05, 0x1F, 0x00, 9, 0x02, 19, 0x1F)),
+            # too many namespaces, another's record, a ttl that is too long, a cookie of another namespace
+            bytes((0x00, 9, 0x10, 9, 0x20, 9, 0x04, 0xC9, 0x04, 19, 0x02, 1, 0x12, 9, 0x12, 8, 0x03)),
+        ],
+    }
+
+
+def _lan() -> dict[str, list[bytes]]:
+    vectors = load("mdns")
+    packets = [bytes.fromhex(case["packet"]) for case in (*vectors["packets"], *vectors["shapes"])]
+    peers = [PrivateKey.from_seed(bytes((number,)) * 32).peer_id for number in (1, 2)]
+    own = multiaddrs.parse("/ip4/192.168.1.7/tcp/4001")
+    adverts = [Advert(service_name(SERVICE), peer_name(bytes(40)), peer, (own,), 2) for peer in peers]
+    texts = [record for advert in adverts for record in _texts(advert)]
+    small = [mdns.encode(mdns.Packet(is_answer=True, answers=(record,))) for record in texts]
+    goodbye = adverts[0].answer(Wanted.PEERS, 0, leaving=True)
+
+    def alone(packet: bytes) -> bytes:
+        return b"\x07\x01\x00" + packet
+
+    def before(packet: bytes) -> bytes:
+        return b"\x07\x10\x01" + bytes((len(packet),)) + packet
+
+    return {
+        "mdns-packet": [
+            *map(alone, packets),
+            alone(adverts[0].answer(Wanted.PEERS, 0)),
+            before(query(service_name(SERVICE), 7)) + b"".join(map(before, small)) + alone(goodbye),
+            alone(b"\x00\x00\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\xc0\x0c\x00\x0c"),
+        ],
+    }
+
+
+def _texts(advert: Advert) -> list[mdns.Record]:
+    packet = mdns.decode(advert.answer(Wanted.INSTANCE, 0))
+    return [record for record in packet.answers if record.kind == mdns.Kind.TXT] if packet is not None else []
+
+
+def _gateways() -> dict[str, list[bytes]]:
+    head, nonce = bytes.fromhex("0281000000000e1000000007") + bytes(12), bytes(range(12))
+    lease = head + nonce + bytes.fromhex("060000000fa11388") + bytes(10) + bytes.fromhex("ffff050a0001")
+    mapped = bytes.fromhex("00820000000000070fa1138800000e10")
+    return {
+        "gateway-answer": [
+            b"\x00" + bytes.fromhex("0280000000000000") + bytes(16),
+            b"\x00" + bytes.fromhex("0080000100000007"),
+            b"\x01" + bytes.fromhex("0080000000000001050a0001"),
+            b"\x02" + lease,
+            b"\x02" + lease[:3] + b"\x08" + lease[4:],
+            b"\x02" + lease[:44] + bytes(16),
+            b"\x03" + mapped,
+            b"\x03" + mapped[:10] + bytes(6),
+        ]
+    }
+
+
+def _replies() -> dict[str, list[bytes]]:
+    popped = b"*2\r\n$12\r\nlistenerAddr\r\n$4\r\n/ip4\r\n"
+    return {
+        "resp": [
+            _single(b"+PONG\r\n:2\r\n$-1\r\n*-1\r\n*0\r\n$0\r\n\r\n"),
+            _single(popped + b"-ERR unknown \xff\r\n"),
+            _whole(popped + popped),
+            _whole(b"*1\r\n:-9223372036854775808\r\n"),
+            _whole(b"*1\r\n*0\r\n"),
+            _whole(b"+a\nb\r\n"),
+            _whole(b"$65537\r\n"),
         ]
     }
 
@@ -312,6 +516,13 @@ def _shinkai() -> dict[str, list[bytes]]:
             b"\x02\x03\x3fhi",
             *(kind + edit for kind in (b"\x03\x00", b"\x03\x01") for edit in edits),
             b"\x03\x00\x01\x0a\x02\x0209",
+        ],
+        "shinkai-relay": [
+            # a and b are registered, and write to each other; then a node without a name, and to it
+            b"\x00\x00\x00\x00\x01\x01\x02\x00\x00\x01\x90\x03\x01\x00\x01\x00\x90",
+            b"\x00\x00\x00\x00\x02\x02\x02\x02\x02\x00\x90\x02\x00\x00\x03\x42",
+            b"\x00\x02\x02\x00\x01\x01\x03\x01\x02\x01\x03\x42\x03\x02\x01\x02\x03\x90",
+            b"\x00\x00\x00\x00\x01\x00\x00\x01\x02\x01\x01\x02\x00\xa0\x03abc\x03\x90",
         ],
         "shinkai-name": [
             *(b"\x00" + name.encode() for name in names),

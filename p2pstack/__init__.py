@@ -74,7 +74,11 @@ if TYPE_CHECKING:
     from p2pstack.gossipsub.incoming import Incoming
     from p2pstack.gossipsub.score.config import ScoreConfig, TopicScoreConfig
     from p2pstack.gossipsub.signing import SigningPolicy
+    from p2pstack.kad.config import KadConfig
+    from p2pstack.mdns.config import MdnsConfig
     from p2pstack.relay.config import RelayConfig
+    from p2pstack.rendezvous.config import RendezvousConfig
+    from p2pstack.rendezvous.view import RegisteredPeer
     from p2pstack.services.autonat.client import AutonatClient
     from p2pstack.services.autonat.events import ReachabilityChanged
     from p2pstack.services.autonat.server import AutonatServer
@@ -82,6 +86,9 @@ if TYPE_CHECKING:
     from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
     from p2pstack.services.dcutr.service import HolePunching
     from p2pstack.services.gossipsub.config import PubsubConfig
+    from p2pstack.services.gossipsub.discovery import TopicDiscovery
+    from p2pstack.services.gossipsub.discovery_config import TopicDiscoveryConfig
+    from p2pstack.services.gossipsub.discovery_sources import DhtSource, RendezvousSource, TopicPeer, TopicSource
     from p2pstack.services.gossipsub.events import (
         MessagesDropped,
         PeerGrafted,
@@ -93,6 +100,10 @@ if TYPE_CHECKING:
     from p2pstack.services.gossipsub.service import Gossipsub
     from p2pstack.services.gossipsub.subscription import Subscription
     from p2pstack.services.gossipsub.validation import Verdict
+    from p2pstack.services.kad.config import KademliaConfig
+    from p2pstack.services.kad.service import Kademlia
+    from p2pstack.services.mdns.events import MdnsPeerExpired, MdnsPeerFound
+    from p2pstack.services.mdns.service import Mdns
     from p2pstack.services.nat import NatTraversal
     from p2pstack.services.peers.config import PeersConfig
     from p2pstack.services.peers.events import PeerForgotten, PeersLoaded, PeersUnavailable
@@ -106,6 +117,17 @@ if TYPE_CHECKING:
     from p2pstack.services.relay.client_events import ReservationGained, ReservationLost
     from p2pstack.services.relay.server import RelayServer
     from p2pstack.services.relay.server_events import CircuitClosed, CircuitOpened, ReservationEnded, ReservationMade
+    from p2pstack.services.rendezvous.client import RendezvousClient
+    from p2pstack.services.rendezvous.client_config import RendezvousClientConfig
+    from p2pstack.services.rendezvous.errors import RendezvousRefused
+    from p2pstack.services.rendezvous.events import (
+        NamespaceJoined,
+        NamespaceLost,
+        PeerRegistered,
+        PeersDiscovered,
+        PeerUnregistered,
+    )
+    from p2pstack.services.rendezvous.server import RendezvousServer
 
 __version__ = "0.1.0"
 
@@ -129,6 +151,7 @@ __all__ = [
     "ConnectionOpened",
     "DeadlineExceeded",
     "DecodeError",
+    "DhtSource",
     "DialConfig",
     "DialError",
     "DialFailed",
@@ -148,14 +171,23 @@ __all__ = [
     "IdentifyConfig",
     "IdentifyFailed",
     "Incoming",
+    "KadConfig",
+    "Kademlia",
+    "KademliaConfig",
     "KeyType",
     "LimitExceeded",
     "LimitsConfig",
     "LocalError",
     "ManagerConfig",
+    "Mdns",
+    "MdnsConfig",
+    "MdnsPeerExpired",
+    "MdnsPeerFound",
     "MessagesDropped",
     "Multiaddr",
     "MultistreamConfig",
+    "NamespaceJoined",
+    "NamespaceLost",
     "NatTraversal",
     "NegotiationError",
     "NoiseConfig",
@@ -173,7 +205,10 @@ __all__ = [
     "PeerJoinedTopic",
     "PeerLeftTopic",
     "PeerPruned",
+    "PeerRegistered",
+    "PeerUnregistered",
     "PeersConfig",
+    "PeersDiscovered",
     "PeersLoaded",
     "PeersUnavailable",
     "PeerstoreConfig",
@@ -193,11 +228,18 @@ __all__ = [
     "PubsubConfig",
     "Reachability",
     "ReachabilityChanged",
+    "RegisteredPeer",
     "RelayClient",
     "RelayConfig",
     "RelayServer",
     "RelayedOnly",
     "RemoteError",
+    "RendezvousClient",
+    "RendezvousClientConfig",
+    "RendezvousConfig",
+    "RendezvousRefused",
+    "RendezvousServer",
+    "RendezvousSource",
     "ReservationEnded",
     "ReservationGained",
     "ReservationLost",
@@ -213,7 +255,11 @@ __all__ = [
     "StreamReset",
     "StreamTimeout",
     "Subscription",
+    "TopicDiscovery",
+    "TopicDiscoveryConfig",
+    "TopicPeer",
     "TopicScoreConfig",
+    "TopicSource",
     "Truncated",
     "Usage",
     "Verdict",
@@ -236,6 +282,7 @@ _LOADED_LATER = {
     "BootstrapFailed": "p2pstack.services.bootstrap",
     "CircuitClosed": "p2pstack.services.relay.server_events",
     "CircuitOpened": "p2pstack.services.relay.server_events",
+    "DhtSource": "p2pstack.services.gossipsub.discovery_sources",
     "GaterConfig": "p2pstack.gossipsub.gater",
     "Gossipsub": "p2pstack.services.gossipsub.service",
     "GossipsubConfig": "p2pstack.gossipsub.config",
@@ -243,7 +290,16 @@ _LOADED_LATER = {
     "HolePunched": "p2pstack.services.dcutr.events",
     "HolePunching": "p2pstack.services.dcutr.service",
     "Incoming": "p2pstack.gossipsub.incoming",
+    "KadConfig": "p2pstack.kad.config",
+    "Kademlia": "p2pstack.services.kad.service",
+    "KademliaConfig": "p2pstack.services.kad.config",
+    "Mdns": "p2pstack.services.mdns.service",
+    "MdnsConfig": "p2pstack.mdns.config",
+    "MdnsPeerExpired": "p2pstack.services.mdns.events",
+    "MdnsPeerFound": "p2pstack.services.mdns.events",
     "MessagesDropped": "p2pstack.services.gossipsub.events",
+    "NamespaceJoined": "p2pstack.services.rendezvous.events",
+    "NamespaceLost": "p2pstack.services.rendezvous.events",
     "NatTraversal": "p2pstack.services.nat",
     "NotEnoughPeers": "p2pstack.services.gossipsub.publishing",
     "PeerForgotten": "p2pstack.services.peers.events",
@@ -251,7 +307,10 @@ _LOADED_LATER = {
     "PeerJoinedTopic": "p2pstack.services.gossipsub.events",
     "PeerLeftTopic": "p2pstack.services.gossipsub.events",
     "PeerPruned": "p2pstack.services.gossipsub.events",
+    "PeerRegistered": "p2pstack.services.rendezvous.events",
+    "PeerUnregistered": "p2pstack.services.rendezvous.events",
     "PeersConfig": "p2pstack.services.peers.config",
+    "PeersDiscovered": "p2pstack.services.rendezvous.events",
     "PeersLoaded": "p2pstack.services.peers.events",
     "PeersUnavailable": "p2pstack.services.peers.events",
     "PersistentPeers": "p2pstack.services.peers.service",
@@ -264,9 +323,16 @@ _LOADED_LATER = {
     "PubsubConfig": "p2pstack.services.gossipsub.config",
     "Reachability": "p2pstack.autonat.reachability",
     "ReachabilityChanged": "p2pstack.services.autonat.events",
+    "RegisteredPeer": "p2pstack.rendezvous.view",
     "RelayClient": "p2pstack.services.relay.client",
     "RelayConfig": "p2pstack.relay.config",
     "RelayServer": "p2pstack.services.relay.server",
+    "RendezvousClient": "p2pstack.services.rendezvous.client",
+    "RendezvousClientConfig": "p2pstack.services.rendezvous.client_config",
+    "RendezvousConfig": "p2pstack.rendezvous.config",
+    "RendezvousRefused": "p2pstack.services.rendezvous.errors",
+    "RendezvousServer": "p2pstack.services.rendezvous.server",
+    "RendezvousSource": "p2pstack.services.gossipsub.discovery_sources",
     "ReservationEnded": "p2pstack.services.relay.server_events",
     "ReservationGained": "p2pstack.services.relay.client_events",
     "ReservationLost": "p2pstack.services.relay.client_events",
@@ -274,7 +340,11 @@ _LOADED_LATER = {
     "ScoreConfig": "p2pstack.gossipsub.score.config",
     "SigningPolicy": "p2pstack.gossipsub.signing",
     "Subscription": "p2pstack.services.gossipsub.subscription",
+    "TopicDiscovery": "p2pstack.services.gossipsub.discovery",
+    "TopicDiscoveryConfig": "p2pstack.services.gossipsub.discovery_config",
+    "TopicPeer": "p2pstack.services.gossipsub.discovery_sources",
     "TopicScoreConfig": "p2pstack.gossipsub.score.config",
+    "TopicSource": "p2pstack.services.gossipsub.discovery_sources",
     "Verdict": "p2pstack.services.gossipsub.validation",
 }
 

@@ -84,7 +84,7 @@ class HostClosed(LocalError):
 
 
 class RelayedOnly(LocalError):
-    """There is only a relayed connection to the peer, short and narrow, and the caller did not ask for one (RELAY-12)."""
+    """There is only a relayed connection to the peer, short and narrow, which the caller did not ask for (RELAY-12)."""
 
 
 class DecodeError(P2PError, ValueError):

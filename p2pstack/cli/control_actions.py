@@ -211,6 +211,7 @@ def result_values(result: SendResult) -> dict[str, Any]:
         "attempts": [{"way": attempt.way, "error": attempt.error} for attempt in result.attempts],
         "reason": result.reason,
         "detail": result.detail,
+        "found": result.found,
     }
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "printable", "rate", "rough"]
+__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "print_text", "printable", "rate", "rough"]
 
 REDRAW = 0.05
 """Seconds between two looks of a progress bar."""
@@ -37,10 +37,15 @@ def print_json(stream: TextIO, values: object) -> None:
     Raises:
         OutputGone: nobody reads it.
     """
-    _write(stream, json.dumps(values, separators=(",", ":")))
+    print_text(stream, json.dumps(values, separators=(",", ":")))
 
 
-def _write(stream: TextIO, text: str) -> None:
+def print_text(stream: TextIO, text: str) -> None:
+    """Print ``text`` and the end of a line, at once.
+
+    Raises:
+        OutputGone: nobody reads it.
+    """
     try:
         stream.write(text + "\n")
         stream.flush()
@@ -186,7 +191,7 @@ class Output:
 
     def _print(self, text: str) -> None:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        _write(self._stream, text.encode(encoding, "replace").decode(encoding))
+        print_text(self._stream, text.encode(encoding, "replace").decode(encoding))
 
 
 def _values(value: object) -> list[str]:

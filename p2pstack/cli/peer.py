@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from p2pstack.cli import peer_dial, peer_gossip, peer_listen
+from p2pstack.cli import peer_dht, peer_dial, peer_gossip, peer_listen
 from p2pstack.cli.arguments import Commands, Parser, add_loop, count, seconds, seed, size
 from p2pstack.cli.output import Output
 from p2pstack.cli.peer_host import emit
@@ -25,16 +25,18 @@ def report_error(message: str) -> None:
 
 
 def add_commands(commands: Commands) -> None:
-    """Add ``peer listen``, ``peer dial`` and ``peer gossip``."""
+    """Add ``peer listen``, ``peer dial``, ``peer gossip`` and ``peer dht``."""
     parser = commands.add_parser("peer", help="the peer of interop tests and benchmarks")
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
     listen = _add_listen(verbs)
     dial = _add_dial(verbs)
     gossip = _add_gossip(verbs)
+    dht = peer_dht.add_dht(verbs)
+    dht.set_defaults(run=_dht)
     for verb in (listen, gossip):
         verb.add_argument("--sub-buffer", type=count, default=65_536, help="messages that may wait to be counted")
         add_network(verb)
-    for verb in (listen, dial, gossip):
+    for verb in (listen, dial, gossip, dht):
         add_loop(verb)
         verb.add_argument("--seed-hex", dest="seed", type=seed, help="the 32 bytes of the Ed25519 key, in hex")
         verb.add_argument("--spin", type=size, default=0, metavar="MICROSECONDS", help="poll so long after a receive")
@@ -44,11 +46,19 @@ def add_commands(commands: Commands) -> None:
 
 def _add_listen(verbs: Commands) -> argparse.ArgumentParser:
     listen = verbs.add_parser("listen", help="serve identify, ping, echo and perf until stdin ends or SIGTERM comes")
-    listen.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default 0: any)")
+    listen.add_argument("--port", type=int, default=0, help="TCP port (default 0: any)")
+    _add_listen_ip(listen)
     listen.add_argument("--quiet", action="store_true", help="no events but the first and the summary")
     listen.add_argument("--rss", action="store_true", help="print resident memory on SIGUSR1 and at the end")
     listen.add_argument("--topic", dest="topics", action="append", default=[], help="speak gossipsub, join a topic")
     listen.add_argument("--connect", action="append", default=[], metavar="ADDR", help="also dial that address")
+    listen.add_argument("--relay", action="store_true", help="also be a circuit relay, with go's limits on circuits")
+    listen.add_argument("--relay-shinkai", action="store_true", help="also be one, with the limits of Shinkai's")
+    listen.add_argument("--relay-addr", action="append", default=[], metavar="ADDR", help="also listen behind a relay")
+    listen.add_argument("--dcutr", action="store_true", help="also reach directly who comes through a relay")
+    listen.add_argument("--autonat", action="store_true", help="also dial peers back, and ask to be dialled back")
+    listen.add_argument("--mdns", action="store_true", help="also find peers on the local network, and dial them")
+    peer_dht.add_dht_server(listen)
     listen.set_defaults(run=_listen)
     return listen
 
@@ -65,7 +75,9 @@ def _add_dial(verbs: Commands) -> argparse.ArgumentParser:
     dial.add_argument("--workers", type=count, help="echo --concurrent: no more than this many at once")
     dial.add_argument("--up", type=size, default=0, help="perf: bytes to upload")
     dial.add_argument("--down", type=size, default=0, help="perf: bytes to download")
-    dial.add_argument("--wait", type=seconds, default=10.0, help="hold: seconds")
+    dial.add_argument("--wait", type=seconds, default=10.0, help="hold, dcutr: seconds")
+    dial.add_argument("--dcutr", action="store_true", help="dcutr: as other peers want it said; nothing more")
+    _add_listen_ip(dial)
     dial.set_defaults(run=_dial)
     return dial
 
@@ -86,6 +98,10 @@ def _add_gossip(verbs: Commands) -> argparse.ArgumentParser:
     return gossip
 
 
+def _add_listen_ip(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--listen-ip", default="127.0.0.1", metavar="IP", help="listen there (default: 127.0.0.1)")
+
+
 def _number(text: str) -> int:
     """Read a number that may be 0."""
     return 0 if text == "0" else count(text)
@@ -103,4 +119,9 @@ def _dial(options: argparse.Namespace, _: Output) -> int:
 
 def _gossip(options: argparse.Namespace, _: Output) -> int:
     run(peer_gossip.gossip(options), options.loop)
+    return 0
+
+
+def _dht(options: argparse.Namespace, _: Output) -> int:
+    run(peer_dht.dht(options), options.loop)
     return 0

@@ -14,7 +14,9 @@ from time import perf_counter
 
 from p2pstack.aio.stream import Stream
 from p2pstack.cli.arguments import CommandError
+from p2pstack.cli.peer_dcutr import punch
 from p2pstack.cli.peer_host import emit, emit_identified, make_host, tracing
+from p2pstack.cli.peer_relay import pass_relays
 from p2pstack.cli.running import raise_descriptor_limit, stop_requests
 from p2pstack.connection.trace import TraceSink
 from p2pstack.errors import P2PError
@@ -40,7 +42,12 @@ async def dial(options: argparse.Namespace) -> None:
         if options.do == "hold":
             await _hold(options, sink)
             return
-        async with make_host(options, trace=sink) as host:
+        if options.do == "dcutr":
+            await punch(options, sink)
+            return
+        host = make_host(options, trace=sink)
+        pass_relays(host, options.address)
+        async with host:
             if options.do == "connect":
                 await _connect(options, host)
                 return
@@ -118,7 +125,7 @@ async def _echo_each(host: Host, peer: PeerId, payload: bytes, waiting: Iterator
 async def _echo_once(host: Host, peer: PeerId, payload: bytes) -> None:
     """Send ``payload`` on a stream of its own, and check what comes back."""
     size = len(payload)
-    async with await host.open_stream(peer, ECHO) as stream:
+    async with await host.open_stream(peer, ECHO, relayed=True) as stream:
         if size <= _QUEUED_AT_ONCE:
             stream.write(payload)
             stream.close_write()
@@ -157,7 +164,9 @@ async def _transfer(host: Host, peer: PeerId, streams: int, *, up: int = 0, down
     started = perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(streams):
-            share = measure(host, peer, upload=_share(up, number, streams), download=_share(down, number, streams))
+            share = measure(
+                host, peer, upload=_share(up, number, streams), download=_share(down, number, streams), relayed=True
+            )
             group.create_task(share)
     return perf_counter() - started
 
@@ -169,5 +178,5 @@ def _share(total: int, number: int, parts: int) -> int:
 
 _VERBS: dict[str, Verb] = {"ping": _ping, "echo": _echo, "perf": _perf}
 
-VERBS = ("ping", "identify", "echo", "perf", "connect", "hold")
+VERBS = ("ping", "identify", "echo", "perf", "connect", "hold", "dcutr")
 """What ``--do`` can be."""

@@ -10,46 +10,91 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from p2pstack.cli.peer_autonat import print_reachability, use_autonat
+from p2pstack.cli.peer_dcutr import print_punches
+from p2pstack.cli.peer_dht import joining, served, use_dht
 from p2pstack.cli.peer_gossip import MAX_BYTES
 from p2pstack.cli.peer_host import emit, emit_identified, make_host, tracing
 from p2pstack.cli.peer_inbox import Inbox, counters, receive
+from p2pstack.cli.peer_relay import reserving
 from p2pstack.cli.pubsub_options import pubsub_config
 from p2pstack.cli.running import raise_descriptor_limit, stop_requests
 from p2pstack.errors import P2PError
 from p2pstack.host.events import ConnectionEnded, ConnectionOpened, Event, EventStream
+from p2pstack.relay.config import RelayConfig
+from p2pstack.services.autonat.events import ReachabilityChanged
+from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
+from p2pstack.services.dcutr.service import HolePunching
 from p2pstack.services.echo import serve_echo
 from p2pstack.services.events import IdentifyFailed, PeerIdentified
 from p2pstack.services.gossipsub.service import Gossipsub
+from p2pstack.services.mdns.events import MdnsPeerExpired, MdnsPeerFound
+from p2pstack.services.mdns.service import Mdns
 from p2pstack.services.perf import serve_perf
+from p2pstack.services.relay.client import RelayClient
+from p2pstack.services.relay.client_events import ReservationLost
+from p2pstack.services.relay.server import RelayServer
 from p2pstack.services.standard import Host
 
 __all__ = ["listen"]
 
 _STATUS = Path("/proc/self/status")
 
+_EVENTS = (
+    ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed, ReservationLost, HolePunched, HolePunchFailed,
+    ReachabilityChanged, MdnsPeerFound, MdnsPeerExpired,
+)  # fmt: skip
+
+_RELAY = RelayConfig(
+    max_reservations=4_096,
+    reservations_per_ip=4_096,
+    reservation_rate_per_peer=None,
+    reservation_rate_per_ip=None,
+    circuit_rate_per_peer=None,
+    circuit_rate_per_ip=None,
+)
+"""As the Go peer's relay: all may come, but a circuit has its time and its bytes."""
+
 
 async def listen(options: argparse.Namespace) -> None:
-    """Listen on 127.0.0.1, print the address, and serve."""
+    """Listen, print the address, and serve."""
     raise_descriptor_limit()
     with tracing(options) as sink:
-        host = make_host(options, listen=[f"/ip4/127.0.0.1/tcp/{options.port}"], trace=sink)
-        serve_echo(host)
-        serve_perf(host)
+        host = make_host(options, listen=[f"/ip4/{options.listen_ip}/tcp/{options.port}"], trace=sink)
+        serve_echo(host, relayed=True)
+        serve_perf(host, relayed=True)
+        if options.relay or options.relay_shinkai:
+            RelayServer(host, RelayConfig.shinkai() if options.relay_shinkai else _RELAY)
         # Only where there is a topic: a benchmark of connections counts no streams of gossipsub.
         pubsub = Gossipsub(host, config=pubsub_config(options)) if options.topics else None
+        client = RelayClient(host) if options.relay_addr or options.dcutr else None
+        if options.dcutr:
+            HolePunching(host)
+        if options.autonat:
+            use_autonat(host, options.listen_ip)
+        if options.mdns:
+            Mdns(host)
+        dht = use_dht(host, options)
         # Asked for before the host listens, so that no connection is missed.
-        events = host.events(ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed)
+        events = host.events(*_EVENTS)
         async with host, events:
             with stop_requests(stdin=True) as stop, _memory_on_request(host, wanted=options.rss):
                 async with _receiving(options, host, pubsub) as received, _dialling(options, host):
-                    emit("listening", addr=str(host.full_addresses[0]))
-                    if options.quiet:
-                        events.close()
-                        await stop.wait()
-                    else:
-                        await _print_events(events, stop)
+                    emit("listening", addr=_dialable(host))
+                    async with reserving(host, client, options.relay_addr), joining(dht, host, options):
+                        if options.quiet:
+                            events.close()
+                            await stop.wait()
+                        else:
+                            await _print_events(events, stop)
             memory = {"rss_kib": _resident_kib()} if options.rss else {}
-            emit("summary", peer=str(host.peer_id), **received, **memory)
+            emit("summary", peer=str(host.peer_id), **received, **served(dht), **memory)
+
+
+def _dialable(host: Host) -> str:
+    """Return the first address, or on all interfaces the first that is not the loopback's."""
+    addresses = [str(address) for address in host.full_addresses]
+    return next((address for address in addresses if not address.startswith("/ip4/127.")), addresses[0])
 
 
 @contextlib.asynccontextmanager
@@ -117,8 +162,16 @@ def _print_event(event: Event) -> None:
             emit_identified(event.info)
         case IdentifyFailed():
             emit("identify-failed", peer=str(event.peer), reason=str(event.error))
+        case ReachabilityChanged():
+            print_reachability(event)
+        case MdnsPeerFound():
+            emit("mdns", peer=str(event.peer), addrs=[str(address) for address in event.addresses])
+        case MdnsPeerExpired():
+            emit("mdns-expired", peer=str(event.peer))
+        case ReservationLost():
+            emit("reservation-lost", relay=str(event.relay), reason=str(event.reason))
         case _:
-            pass
+            print_punches(event)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.asynccontextmanager
 async def open_host(
-    options: argparse.Namespace, listen: Sequence[str] = (), serve: Sequence[Callable[[Host], None]] = ()
+    options: argparse.Namespace, listen: Sequence[str] = (), serve: Sequence[Callable[[Host], object]] = ()
 ) -> AsyncIterator[Host]:
     """Run a host with the key and the trace that the arguments ask for; ``serve`` adds protocols before it starts."""
     key = read_key(options.key) if options.key is not None else None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from p2pstack.aio.connection import Connection
 from p2pstack.cli.arguments import Commands
 from p2pstack.cli.output import Output, duration, printable
+from p2pstack.cli.people_discover import LAN_EVENTS, add_interfaces, serve_mdns, show_lan_event
 from p2pstack.cli.people_host import add_host_options, add_target, info_fields, info_values, open_host, who_is
 from p2pstack.cli.running import run, stop_requests
 from p2pstack.errors import P2PError
@@ -22,6 +25,7 @@ from p2pstack.services.standard import Host
 __all__ = ["add_commands"]
 
 DEFAULT_ADDRESS = "/ip4/127.0.0.1/tcp/0"
+LAN_ADDRESS = "/ip4/0.0.0.0/tcp/0"
 
 
 def add_commands(commands: Commands) -> None:
@@ -30,11 +34,13 @@ def add_commands(commands: Commands) -> None:
         "listen",
         help="run a node and show who comes",
         description="Runs a node that answers identify and ping, and shows who comes, until Ctrl-C. Without ADDR it "
-        "listens on 127.0.0.1 alone; /ip4/0.0.0.0/tcp/4001 is reached from elsewhere.",
+        "listens on 127.0.0.1 alone, with --mdns on all interfaces; /ip4/0.0.0.0/tcp/4001 is reached from elsewhere.",
     )
     listen.add_argument("addresses", nargs="*", metavar="ADDR")
     listen.add_argument("--echo", action="store_true", help="also serve /echo/1.0.0")
     listen.add_argument("--perf", action="store_true", help="also serve /perf/1.0.0: anybody may use your bandwidth")
+    listen.add_argument("--mdns", action="store_true", help="find nodes on the local network, and connect to them")
+    add_interfaces(listen)
     listen.set_defaults(run=_listen)
     dial = commands.add_parser("dial", help="connect to a node and show who it is")
     dial.set_defaults(run=_dial)
@@ -52,15 +58,20 @@ def _listen(options: argparse.Namespace, output: Output) -> int:
 
 
 async def _serve(options: argparse.Namespace, output: Output) -> None:
-    serve = [add for wanted, add in ((options.echo, serve_echo), (options.perf, serve_perf)) if wanted]
-    async with open_host(options, options.addresses or [DEFAULT_ADDRESS], serve) as host:
+    serve: list[Callable[[Host], object]] = [
+        add for wanted, add in ((options.echo, serve_echo), (options.perf, serve_perf)) if wanted
+    ]
+    if options.mdns:
+        serve.append(partial(serve_mdns, options=options))
+    default = LAN_ADDRESS if options.mdns else DEFAULT_ADDRESS
+    async with open_host(options, options.addresses or [default], serve) as host:
         addresses = [str(address) for address in host.full_addresses]
         output.result({"event": "listening", "peer_id": str(host.peer_id), "addresses": addresses})
         output.heading(f"This node is {host.peer_id}")
         output.fields([("listens on", addresses), ("serves", sorted(host.protocols))])
         output.line("  Ctrl-C ends it.", "dim")
         with stop_requests(stdin=False) as stop:
-            async with host.events(ConnectionOpened, ConnectionEnded, PeerIdentified) as events:
+            async with host.events(ConnectionOpened, ConnectionEnded, PeerIdentified, *LAN_EVENTS) as events:
                 stopped = asyncio.create_task(stop.wait())
                 stopped.add_done_callback(lambda _: events.close())
                 try:
@@ -88,7 +99,7 @@ def _show_event(event: Event, output: Output) -> None:
             output.result({"event": "identified", **info_values(info)})
             output.line(f"  {peer_id} is {printable(info.agent)}", "dim")
         case _:
-            pass
+            show_lan_event(event, output)
 
 
 def _dial(options: argparse.Namespace, output: Output) -> int:

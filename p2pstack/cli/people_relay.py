@@ -41,6 +41,16 @@ def add_commands(commands: Commands) -> None:
         metavar="URL",
         help="ask the registry on chain through this server instead (RPC_URL); `public`: those of the original",
     )
+    relay.add_argument(
+        "--dht",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="answer nodes that ask where others are (default: yes)",
+    )
+    relay.add_argument(
+        "--bootstrap", action="append", default=[], metavar="ADDR", help="a multiaddr of another relay of the network"
+    )
+    relay.add_argument("--dht-protocol", metavar="ID", help="the DHT's name (default: /shinkai/kad/1.0.0)")
     relay.add_argument("--metrics", type=count, metavar="PORT", help="serve figures for Prometheus on 127.0.0.1:PORT")
     relay.add_argument("--log", choices=("debug", "info", "warning", "error"), help="default: warning (RUST_LOG)")
     relay.set_defaults(run=later("shinkai_relay", "run_relay"))

@@ -61,8 +61,26 @@ def _add_node(commands: Commands) -> None:
         metavar="URL",
         help="ask the registry on chain through this server instead (RPC_URL); `public`: those of the original",
     )
-    node.add_argument("--peer", action="append", default=[], metavar="ADDR", help="a multiaddr to stay connected to")
+    node.add_argument(
+        "--bootstrap",
+        "--peer",
+        dest="peer",
+        action="append",
+        default=[],
+        metavar="ADDR",
+        help="a multiaddr of a node or relay to stay connected to; one is enough to find all others",
+    )
     node.add_argument("--relay", metavar="ADDR", help="a relay's multiaddr, or its Shinkai name (PROXY_IDENTITY)")
+    node.add_argument(
+        "--dht",
+        action=argparse.BooleanOptionalAction,
+        help="ask others where a node is whose address is not known (default: with --bootstrap, --relay or --mdns)",
+    )
+    node.add_argument("--dht-protocol", metavar="ID", help="the DHT's name (default: /shinkai/kad/1.0.0)")
+    node.add_argument("--mdns", action="store_true", help="find nodes on the local network, and be found there")
+    node.add_argument(
+        "--interface", dest="interfaces", action="append", metavar="NAME", help="mDNS there alone (default: all)"
+    )
     node.add_argument("--ws-port", type=count, metavar="PORT", help="tell WebSocket clients of messages (NODE_WS_PORT)")
     node.add_argument("--no-libp2p", action="store_true", help="messages go over plain TCP alone")
     node.add_argument("--log", choices=("debug", "info", "warning", "error"), help="default: warning (RUST_LOG)")

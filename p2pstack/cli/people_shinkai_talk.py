@@ -19,6 +19,9 @@ __all__ = ["inbox", "peers", "queue", "send"]
 
 DELIVERED = {"acknowledged", "sent", "delivered"}
 
+FOUND = {"known": ", at a known address", "relay": ", through a relay", "dht": ", found by the DHT"}
+"""How it was known where a node is, where that is worth a word."""
+
 LOOP = "asyncio"
 """These commands are over in milliseconds: uvloop would only have to be loaded."""
 
@@ -50,6 +53,7 @@ async def _send(options: argparse.Namespace, text: str, output: Output) -> str:
 def _show_result(reply: dict[str, Any], output: Output) -> None:
     output.result(_without_end(reply))
     by = f", by {reply['via']}" if reply.get("via") else ""
+    by += FOUND.get(str(reply.get("found")), "")
     detail = printable(str(reply.get("detail") or reply.get("reason") or ""))
     match reply.get("state"):
         case "acknowledged" | "delivered":

@@ -12,13 +12,19 @@ from collections.abc import Sequence
 
 from p2pstack.cli import (
     harness_gossip,
+    harness_hole_punch,
+    harness_perf,
+    harness_transport,
     peer,
     people_decode,
     people_demo,
+    people_dht,
+    people_discover,
     people_key,
     people_measure,
     people_nodes,
     people_pubsub,
+    people_relay,
     people_shinkai,
     people_trace,
 )
@@ -27,7 +33,7 @@ from p2pstack.cli.output import Output, OutputGone, printable
 from p2pstack.errors import P2PError
 from p2pstack.host.config import HostConfig
 
-__all__ = ["gossipsub_interop", "main"]
+__all__ = ["gossipsub_interop", "hole_punch_interop", "main", "perf_interop", "transport_interop"]
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C has ended, as shells have it: 128 and the number of the signal."""
@@ -47,8 +53,9 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=HostConfig().agent_version.replace("/", " "))
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for module in (
-        people_demo, people_shinkai, people_nodes, people_measure, people_pubsub, people_key, people_decode,
-        people_trace, peer, harness_gossip,
+        people_demo, people_shinkai, people_relay, people_nodes, people_discover, people_dht, people_measure,
+        people_pubsub, people_key, people_decode, people_trace, peer, harness_gossip, harness_transport,
+        harness_hole_punch, harness_perf,
     ):  # fmt: skip
         module.add_commands(commands)
     return parser
@@ -71,6 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def gossipsub_interop() -> int:
     """Run as the client of the gossipsub-interop tests, which start a program of its own with ``--params FILE``."""
     return main(["gossipsub-interop", *sys.argv[1:]])
+
+
+def transport_interop() -> int:
+    """Run as listener or dialer of the transport-interop tests, which tell by the environment what they want."""
+    return main(["transport-interop", *sys.argv[1:]])
+
+
+def hole_punch_interop() -> int:
+    """Run as a client of the hole-punch-interop tests, which tell by the environment what they want."""
+    return main(["hole-punch-interop", *sys.argv[1:]])
+
+
+def perf_interop() -> int:
+    """Run as client or server of the perf benchmarks, which start a program of its own."""
+    return main(["perf-interop", *sys.argv[1:]])
 
 
 def _run(arguments: list[str]) -> int:

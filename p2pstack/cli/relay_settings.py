@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pstack.cli.arguments import CommandError
-from p2pstack.cli.shinkai_settings import DIRECTORY_FILE, read_chain, read_identity, read_level, read_number
+from p2pstack.cli.shinkai_settings import (
+    DIRECTORY_FILE,
+    finding_config,
+    read_address,
+    read_chain,
+    read_identity,
+    read_level,
+    read_number,
+)
 from p2pstack.errors import ConfigError, DecodeError
 from p2pstack.identity.multiaddrs import parse, without_peer
 from p2pstack.relay.config import RelayConfig
@@ -36,6 +44,7 @@ class RelaySettings:
     data: Path
     listen: str
     external: tuple[str, ...]
+    bootstrap: tuple[str, ...]
     directory: Path | None
     """The file; None: the registry on chain."""
 
@@ -57,6 +66,7 @@ def read_relay_settings(options: argparse.Namespace, environ: Mapping[str, str])
     # First what can be wrong: or keys would be made for a relay that does not start.
     listen = _multiaddr(options.listen or f"0.0.0.0:{read_number(environ, 'PORT', 8080)}")
     external = tuple(map(_multiaddr, options.external))
+    bootstrap = tuple(map(read_address, options.bootstrap))
     chain = read_chain(options, environ)
     config = _config(options, environ)
     name, keys = read_identity(options, environ, options.data, notes, variable="NODE_NAME", default=None)
@@ -68,6 +78,7 @@ def read_relay_settings(options: argparse.Namespace, environ: Mapping[str, str])
         data=options.data,
         listen=listen,
         external=external,
+        bootstrap=bootstrap,
         directory=None if chain is not None else options.directory or options.data / DIRECTORY_FILE,
         chain=chain or ChainConfig(),
         metrics=options.metrics,
@@ -103,6 +114,7 @@ def _config(options: argparse.Namespace, environ: Mapping[str, str]) -> RelayerC
             host=host_config(connections, options.max_connections_per_ip or 64),
             relay=_relay(options),
             direct=DirectConfig(max_requests=defaults.direct.max_requests, max_memory=defaults.direct.max_memory),
+            finding=finding_config(options),
             outgoing=outgoing,
             incoming=incoming,
             messages_per_second=options.messages_per_second or defaults.messages_per_second,

@@ -53,12 +53,11 @@ def run(main: Coroutine[Any, Any, T], loop: str | None = None) -> T:
     """
     try:
         factory = loop_factory(loop)
-    except CommandError:
-        main.close()
-        raise
-    _fill_standard_descriptors()
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
+        _fill_standard_descriptors()
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main)
+    finally:
+        main.close()  # which does nothing, unless it has never begun
 
 
 def _fill_standard_descriptors() -> None:

@@ -9,6 +9,7 @@ from time import time
 from typing import Any
 
 from p2pstack.cli.output import printable, rough
+from p2pstack.cli.people_shinkai_talk import FOUND
 from p2pstack.cli.shinkai_logs import StatusLog
 from p2pstack.host.events import Event, EventStream
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
@@ -25,8 +26,9 @@ def show_event(event: Event, log: StatusLog, clock: Callable[[], float] = time) 
         case MessageAccepted(key=key, sender=sender, inbox=inbox, via=via):
             values = {"key": key, "from": sender, "inbox": inbox, "via": via}
             log.event("received", f"← a message from {printable(sender)}, by {via}", "green", **values)
-        case MessageDelivered(key=key, recipient=to, via=via):
-            log.event("delivered", f"→ delivered to {printable(to)}, by {via}", "green", key=key, to=to, via=via)
+        case MessageDelivered(key=key, recipient=to, via=via, found=found):
+            text = f"→ delivered to {printable(to)}, by {via}{FOUND.get(found, '')}"
+            log.event("delivered", text, "green", key=key, to=to, via=via, found=found)
         case MessageFailed(recipient=to, result=result):
             _show_failure(to, result, log, clock())
         case LibP2PUnavailable(reason=reason):

@@ -63,6 +63,7 @@ async def serve(settings: RelaySettings, log: StatusLog) -> None:
                 config=settings.config,
                 listen=[settings.listen],
                 external=settings.external,
+                bootstrap=settings.bootstrap,
             )
             streams = [relayer.events(), relayer.host.events(*CIRCUIT_EVENTS)]
             started = False

@@ -9,7 +9,7 @@ import argparse
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pstack.cli.arguments import CommandError
@@ -26,6 +26,7 @@ from p2pstack.shinkai.errors import InvalidKey, InvalidName
 from p2pstack.shinkai.keys import EncryptionSecretKey, NodeKeys, secret_from_hex, secret_to_hex
 from p2pstack.shinkai.limits.config import ConnectionRateConfig
 from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.config import FindingConfig, ManagerConfig
 from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.node.config import NodeConfig, TcpConfig
 
@@ -33,9 +34,11 @@ __all__ = [
     "DEFAULT_NAME",
     "DIRECTORY_FILE",
     "Settings",
+    "finding_config",
     "keep_keys",
     "keys_of",
     "open_directory",
+    "read_address",
     "read_chain",
     "read_identity",
     "read_level",
@@ -114,7 +117,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         profile=Profile(options.profile),
         directory=directory,
         chain=chain or ChainConfig(),
-        peers=tuple(map(_address, options.peer)),
+        peers=tuple(map(read_address, options.peer)),
         relay=relay,
         proxy=proxy,
         ws=_ws(options, environ, notes),
@@ -211,8 +214,12 @@ def _name(text: str) -> ShinkaiName:
         raise CommandError(str(error)) from error
 
 
-def _address(text: str) -> str:
-    """Return a multiaddr as it is, if it is one: else libp2p would not start, and the node go on without."""
+def read_address(text: str) -> str:
+    """Return a multiaddr as it is, if it is one: else libp2p would not start, and the node go on without.
+
+    Raises:
+        CommandError: it is none.
+    """
     try:
         parse(text)
     except DecodeError as error:
@@ -222,7 +229,7 @@ def _address(text: str) -> str:
 
 def _relay(given: str | None, environ: Mapping[str, str], notes: list[str]) -> tuple[str | None, ShinkaiName | None]:
     if given is not None:
-        return (_address(given), None) if given.startswith("/") else (None, _name(given))
+        return (read_address(given), None) if given.startswith("/") else (None, _name(given))
     text = environ.get("PROXY_IDENTITY")
     if not text:
         return None, None
@@ -274,9 +281,31 @@ def _config(options: argparse.Namespace, environ: Mapping[str, str]) -> NodeConf
             concurrent=read_number(environ, "MAX_CONNECTIONS_PER_IP", rate.concurrent),
         )
         workers = read_number(environ, "NETWORK_JOB_MANAGER_THREADS", NodeConfig().job_workers)
-        return NodeConfig(libp2p=not options.no_libp2p, tcp=TcpConfig(rate=rate), job_workers=workers)
+        return NodeConfig(
+            libp2p=not options.no_libp2p,
+            tcp=TcpConfig(rate=rate),
+            job_workers=workers,
+            manager=ManagerConfig(finding=_finding(options)),
+        )
     except ConfigError as error:
         raise CommandError(f"the environment asks for what can't work: {error}") from error
+
+
+def _finding(options: argparse.Namespace) -> FindingConfig:
+    interfaces = None if options.interfaces is None else tuple(options.interfaces)
+    return replace(finding_config(options), mdns=options.mdns, interfaces=interfaces)
+
+
+def finding_config(options: argparse.Namespace) -> FindingConfig:
+    """Return how the DHT is taken part in, of a node or a relay.
+
+    Raises:
+        CommandError: its name is none.
+    """
+    try:
+        return FindingConfig(dht=options.dht, protocol=options.dht_protocol or FindingConfig().protocol)
+    except ConfigError as error:
+        raise CommandError(f"--dht-protocol: {error}") from error
 
 
 def read_level(given: str | None, environ: Mapping[str, str]) -> int:

@@ -42,6 +42,10 @@ class DcutrConfig:
     patience: float = 20.0
     """How long the side that answers waits for the next punch, before it takes the upgrade for a failure."""
 
+    longest_upgrade: float = 120.0
+    """For an upgrade in all: the times above allow no more. Against a peer that connects and leaves for ever, and so
+    would keep one of the ``max_active`` places."""
+
     upgrade_timeout: float = 60.0
     """How long a program waits for an upgrade, unless it says otherwise."""
 

@@ -71,12 +71,14 @@ class Reacher:
         *,
         timeout: float | None = None,
         relayed: bool = True,
+        routed: bool = True,
     ) -> Connection:
         """Return a connection to ``target``: one that is open, or a new one.
 
         Addresses may stand in ``target``, in ``addresses`` and in the peerstore; where those do not lead to the peer,
         the host's ``routers`` are asked. Without a peer id anybody who answers is taken. With ``relayed`` False no
-        relay is passed: a way to a relay must not lead through others (RELAY-10).
+        relay is passed: a way to a relay must not lead through others (RELAY-10). With ``routed`` False no router is
+        asked, as they themselves want it.
 
         Raises:
             DialError: no address could be reached; it lists each with its cause.
@@ -97,7 +99,7 @@ class Reacher:
         known += self.peerstore.addresses(peer, monotonic())
         allowed = [address for address in dict.fromkeys(known) if relayed or not is_circuit(address)]
         try:
-            if not self.routers or not relayed:
+            if not self.routers or not relayed or not routed:
                 return await dialer.dial(peer, allowed, timeout)
             return await self._connect_by_routers(dialer, peer, allowed, timeout)
         except (DialError, DeadlineExceeded) as error:
@@ -127,6 +129,9 @@ class Reacher:
         for router in self.routers:
             left = until - monotonic()
             found = await router.find_addresses(peer, left) if left > 0 else []
+            connection = self.network.best(peer)
+            if connection is not None:
+                return connection  # the router has tried the addresses
             fresh = [address for address in found if address not in known]
             if fresh and (left := until - monotonic()) > 0:
                 known += fresh

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from p2pstack.shinkai.message import EncryptionMethod, ShinkaiMessage
     from p2pstack.shinkai.names import ShinkaiName
-    from p2pstack.shinkai.network.config import ManagerConfig
+    from p2pstack.shinkai.network.config import FindingConfig, ManagerConfig
     from p2pstack.shinkai.network.events import PeerDiscovered, PeerDown, PeerUp
     from p2pstack.shinkai.network.profiles import Profile
     from p2pstack.shinkai.node.config import InboxConfig, NodeConfig, SendConfig, TcpConfig
@@ -64,6 +64,7 @@ __all__ = [
     "EncryptionSecretKey",
     "FileDirectory",
     "FileDirectoryConfig",
+    "FindingConfig",
     "IdentityNotFound",
     "IdentityRecord",
     "InboxConfig",
@@ -118,6 +119,7 @@ _LOADED_LATER = {
     "EncryptionSecretKey": "p2pstack.shinkai.keys",
     "FileDirectory": "p2pstack.shinkai.directory.file",
     "FileDirectoryConfig": "p2pstack.shinkai.directory.config",
+    "FindingConfig": "p2pstack.shinkai.network.config",
     "IdentityNotFound": "p2pstack.shinkai.directory.errors",
     "IdentityRecord": "p2pstack.shinkai.directory.records",
     "InboxConfig": "p2pstack.shinkai.node.config",

@@ -50,14 +50,14 @@ class People:
     def folder(self, name: str) -> Path:
         return self.root / name.removeprefix("@@").partition(".")[0]
 
-    def list(self, name: str, address: str, keys: NodeKeys | None = None) -> None:
-        """Put into the directory where a node is."""
+    def list(self, name: str, *addresses: str, keys: NodeKeys | None = None) -> None:
+        """Put into the directory where a node is, or who it is alone."""
         keys = keys or self.keys(name)
         record = IdentityRecord(
             name=ShinkaiName.parse(name),
             encryption_key=keys.encryption.public,
             signature_key=keys.signature.public_key,
-            address_or_proxy_nodes=(address,),
+            address_or_proxy_nodes=addresses,
         )
         old = self.directory.read_bytes() if self.directory.exists() else b"{}"
         beside = self.root / "beside"

@@ -259,6 +259,7 @@ def test_a_result_as_json() -> None:
         "attempts": [{"way": "tcp", "error": "no"}],
         "reason": "r",
         "detail": "d",
+        "found": "",
     }
 
 

@@ -23,6 +23,9 @@ def test_the_defaults_are_those_of_the_other_peers() -> None:
     listen.pop("run")
     assert listen == {
         "port": 0, "quiet": False, "rss": False, "topics": [], "connect": [], **PUBSUB,
+        "listen_ip": "127.0.0.1", "relay": False, "relay_shinkai": False, "relay_addr": [], "dcutr": False,
+        "autonat": False, "mdns": False, "dht": False, "dht_manual": False, "dht_protocol": "/ipfs/kad/1.0.0",
+        "bootstrap": [],
         "loop": None, "seed": None, "spin": 0, "streams_limit": None, "trace": None,
     }  # fmt: skip
     gossip = vars(options_of("peer", "gossip", "ADDR", "--topic", "T"))
@@ -36,7 +39,8 @@ def test_the_defaults_are_those_of_the_other_peers() -> None:
     dial.pop("run")
     assert dial == {
         "address": "ADDR", "do": "ping", "count": 1, "interval": 0.0, "size": 1024, "streams": 1, "concurrent": False,
-        "workers": None, "up": 0, "down": 0, "wait": 10.0,
+        "workers": None, "up": 0, "down": 0, "wait": 10.0, "listen_ip": "127.0.0.1",
+        "dcutr": False,
         "loop": None, "seed": None, "spin": 0, "streams_limit": None, "trace": None,
     }  # fmt: skip
 

@@ -20,6 +20,8 @@ from p2pstack.cli.peer_listen import listen
 from p2pstack.cli.pubsub_options import pubsub_config
 from p2pstack.host.events import Event
 from p2pstack.host.host import BaseHost
+from p2pstack.relay.messages import HopKind, HopMessage, Limit
+from p2pstack.relay.protocols import HOP, MAX_MESSAGE
 from p2pstack.services.echo import echo
 from p2pstack.services.gossipsub.service import Gossipsub
 from p2pstack.services.perf import measure
@@ -54,6 +56,18 @@ async def test_a_connection_from_its_begin_to_its_end(console: Console, stdin: S
     ]  # fmt: skip
     assert {event.get("peer") for event in console.events[1:4]} == {str(host.peer_id)}
     assert console.events[-1] == {"event": "summary", "peer": ID_OF_THE_SEED, "received": 0}
+
+
+LOOPBACK, LAN = "/ip4/127.0.0.1/tcp/4001", "/ip4/192.168.1.2/tcp/4001"
+
+
+@pytest.mark.parametrize(("addresses", "told"), [([LOOPBACK, LAN], LAN), ([LOOPBACK], LOOPBACK)])
+async def test_on_all_interfaces_it_tells_an_address_that_others_can_dial(
+    console: Console, stdin: Stdin, monkeypatch: pytest.MonkeyPatch, addresses: list[str], told: str
+) -> None:
+    monkeypatch.setattr(BaseHost, "full_addresses", addresses)
+    async with listening(console, stdin, "--listen-ip", "0.0.0.0") as address:
+        assert address == told
 
 
 async def test_it_serves_ping_echo_and_perf(console: Console, stdin: Stdin) -> None:
@@ -207,3 +221,16 @@ def test_as_a_process_it_leaves_when_stdin_ends_or_is_empty(tmp_path: Path) -> N
             assert (result.status, len(result.json)) == (0, 2)
     assert trace.read_text() == ""
     assert PeerId.from_string(ID_OF_THE_SEED)
+
+
+@pytest.mark.parametrize(
+    ("flag", "limit"), [("--relay", Limit(120, 131_072)), ("--relay-shinkai", Limit(3_600, 1 << 30))]
+)
+async def test_a_relay(console: Console, stdin: Stdin, flag: str, limit: Limit) -> None:
+    async with listening(console, stdin, flag) as address, BaseHost() as host:
+        stream = await host.open_stream(address, HOP)
+        stream.write_frame(HopMessage(kind=HopKind.RESERVE).encode())
+        answer = HopMessage.decode(await stream.read_frame(MAX_MESSAGE))
+        assert answer.limit == limit
+        assert answer.reservation is not None
+        assert [str(each) for each in answer.reservation.addresses] == [address]

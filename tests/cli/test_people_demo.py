@@ -22,6 +22,21 @@ def test_a_size_needs_a_transfer(commands: Commands) -> None:
     assert "--libp2p" in result.err
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--symmetric"], "--nat --libp2p"),
+        (["--symmetric", "--nat"], "--nat --libp2p"),
+        (["--symmetric", "--libp2p"], "--nat --libp2p"),
+        (["--nat", "--libp2p", "--size", "1M"], "--size does not go with --nat"),
+    ],
+)
+def test_what_goes_with_what(commands: Commands, argv: list[str], words: str) -> None:
+    result = commands.run("demo", *argv)
+    assert (result.status, result.out) == (1, "")
+    assert words in result.err
+
+
 @pytest.mark.parametrize(("argv", "size"), [([], None), (["--size", "5M"], 5_000_000)])
 def test_the_size_is_read(argv: list[str], size: int | None) -> None:
     assert options_of("demo", "--libp2p", *argv).size == size

@@ -217,6 +217,15 @@ def test_a_message_that_was_sent_by_a_way_without_acknowledgements() -> None:
     assert text == "Sent, by libp2p; no acknowledgement comes by this way.\n  k\n"
 
 
+@pytest.mark.req("SHK-120")
+@pytest.mark.parametrize(
+    ("found", "words"), [("dht", ", found by the DHT"), ("relay", ", through a relay"), ("connected", ""), ("", "")]
+)
+def test_how_a_node_was_found_is_told_where_it_is_news(found: str, words: str) -> None:
+    text = shown(_show_result, {"state": "acknowledged", "via": "libp2p", "found": found})
+    assert text == f"Delivered and acknowledged, by libp2p{words}.\n"
+
+
 def test_a_message_that_only_a_profile_can_read() -> None:
     text = shown(_show_message, {"at": 0.0, "from": ALICE, "to": BOB, "text": None})
     assert text.splitlines()[1:] == ["  (encrypted for a profile)"]

@@ -16,8 +16,8 @@ from tests.cli.commands import Commands, process, start
 from tests.project.sources import ROOT
 
 COMMANDS = (
-    "demo", "node", "send", "inbox", "queue", "peers", "identity", "listen", "dial", "identify", "ping", "perf", "key",
-    "id", "decode", "trace", "peer",
+    "demo", "node", "relay", "send", "inbox", "queue", "peers", "identity", "listen", "dial", "identify", "discover",
+    "ping", "perf", "key", "id", "decode", "trace", "peer",
 )  # fmt: skip
 
 
@@ -67,13 +67,12 @@ def test_a_wrong_command_line_is_one_line_on_stderr(commands: Commands, argv: li
         (["peer", "gossip", "/ip4/127.0.0.1/tcp/1", "--topic", "T"], "/ip4/127.0.0.1/tcp/1: "),
         (["peer", "gossip", "--topic", "T", "--anonymous", "--permissive"], "not allowed with"),
         (["peer", "listen", "--topic", "T", "--anonymous", "--ids", "go"], "message_id must look at the data"),
-        (["peer", "dht"], "invalid choice: 'dht'"),
-        (["peer", "listen", "--relay"], "unrecognized arguments: --relay"),
-        (["peer", "listen", "--mdns"], "unrecognized arguments: --mdns"),
+        (["peer", "dht"], "ADDR"),
+        (["peer", "listen", "--quic"], "unrecognized arguments: --quic"),
         (["peer", "listen", "--seed-hex", "00"], "64 hex digits"),
         (["peer", "dial"], "ADDR"),
         (["peer", "dial", "nonsense"], "nonsense"),
-        (["peer", "dial", "/ip4/127.0.0.1/tcp/1", "--do", "dcutr"], "invalid choice: 'dcutr'"),
+        (["peer", "dial", "/ip4/127.0.0.1/tcp/1", "--do", "dance"], "invalid choice: 'dance'"),
     ],
 )
 def test_an_error_of_a_peer_is_an_event(commands: Commands, argv: list[str], complaint: str) -> None:

@@ -94,6 +94,16 @@ def test_every_limit_has_an_argument(tmp_path: Path) -> None:
     assert found.incoming.per_second == found.outgoing.per_second == 3_000_000
 
 
+@pytest.mark.req("SHK-121")
+def test_it_answers_who_asks_where_others_are_unless_it_is_not_to(tmp_path: Path) -> None:
+    other = "/ip4/192.0.2.1/tcp/8080"
+    found = settings(tmp_path, "--name", NAME, "--bootstrap", other)
+    assert (found.bootstrap, found.config.finding.dht) == ((other,), True)
+    named = settings(tmp_path, "--name", NAME, "--dht-protocol", "/mine/kad/1.0.0")
+    assert named.config.finding.protocol == "/mine/kad/1.0.0"
+    assert settings(tmp_path, "--name", NAME, "--no-dht").config.finding.dht is False
+
+
 def test_pings_can_be_switched_off(tmp_path: Path) -> None:
     for given in (settings(tmp_path, "--name", NAME, "--ping-interval", 0), settings(tmp_path, PING_INTERVAL_SECS="0")):
         assert given.config.ping_interval > 1e8
@@ -118,6 +128,8 @@ def test_where_it_is_reached_from_outside(tmp_path: Path, text: str, address: st
     [
         (["--external", "somewhere"], {}),
         (["--external", "/ip4/1"], {}),
+        (["--bootstrap", "192.0.2.1:8080"], {}),
+        (["--dht-protocol", "mine"], {}),
         (["--listen", "1.2.3.4"], {}),
         (["--name", "@@a-b.shinkai"], {}),
         ([], {"PORT": "many"}),

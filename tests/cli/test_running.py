@@ -33,6 +33,16 @@ def test_without_uvloop_asyncio_runs_and_uvloop_is_a_clear_error(monkeypatch: py
         run(name_of_the_loop(), "uvloop")
 
 
+def test_what_never_begins_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "loop_factory", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(main := name_of_the_loop())
+    assert main.cr_frame is None
+
+
 def test_sigint_cancels_and_lets_clean_up() -> None:
     ended = []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from p2pstack.cli.output import Output
 from p2pstack.cli.shinkai_events import show_event
 from p2pstack.cli.shinkai_logs import StatusLog
+from p2pstack.errors import DeadlineExceeded
 from p2pstack.host.events import Event
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.multiaddrs import parse
+from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayUp
 from p2pstack.shinkai.node.events import LibP2PUnavailable, MessageAccepted, MessageDelivered, MessageFailed
 from p2pstack.shinkai.node.results import SendResult, SendState
@@ -20,6 +23,7 @@ from tests.cli.shinkai import ALICE, BOB
 NOW = 1_000.0
 PEER = PrivateKey.from_seed(b"\x01" * 32).peer_id
 ADDRESS = parse("/ip4/192.0.2.1/tcp/4001")
+DIRECT: Any = SimpleNamespace(remote_address=ADDRESS, direction="inbound")
 
 
 def failed(state: SendState, **values: Any) -> MessageFailed:
@@ -35,6 +39,11 @@ EVENTS = [
         rf"… waits for {BOB}: nobody\nthere; next try in 4.0 s",
     ),
     (failed(SendState.QUEUED, reason="unreachable"), "queued", f"… waits for {BOB}: unreachable; next try in 0.0 s"),
+    (
+        MessageDelivered(key="k", recipient=BOB, via="libp2p", found="dht"),
+        "delivered",
+        f"→ delivered to {BOB}, by libp2p, found by the DHT",
+    ),
     (failed(SendState.REFUSED, reason="dead-age"), "given_up", f"✗ given up for {BOB}: dead-age"),
     (LibP2PUnavailable(reason="no port"), "libp2p_unavailable", "libp2p is not running: no port"),
     (PeerUp(peer=PEER, agent="a\x1b[31m"), "peer_up", rf"+ {PEER} is a\x1b[31m"),
@@ -45,6 +54,16 @@ EVENTS = [
         RelayDown(address=ADDRESS, reason="refused", retry_in=2.0),
         "relay_down",
         f"the relay at {ADDRESS} is not connected, next try in 2.0 s: refused",
+    ),
+    (
+        HolePunched(peer=PEER, connection=DIRECT, attempts=1, seconds=0.5),
+        "hole_punched",
+        f"{PEER} is connected directly, at {ADDRESS}",
+    ),
+    (
+        HolePunchFailed(peer=PEER, attempts=3, reasons=(DeadlineExceeded("late"), DeadlineExceeded("no\nanswer"))),
+        "hole_punch_failed",
+        rf"no direct connection to {PEER}, the relay stays in between: late; no\nanswer",
     ),
 ]
 

@@ -75,6 +75,21 @@ async def test_messages_and_peers_are_shown(people: People, console: Console, co
         assert (queued["to"], queued["reason"]) == (BOB, "unreachable")
 
 
+@pytest.mark.req("SHK-122")
+async def test_nodes_on_a_local_network_are_given_no_address(
+    people: People, console: Console, commands: Commands
+) -> None:
+    for name in (ALICE, BOB):
+        people.list(name)
+    lan = ["--mdns", "--interface", "lo"]
+    async with serving(people, ALICE, *lan), node_process(*people.arguments(BOB), *lan) as bob:
+        await console.event("started")
+        await bob.event("peer_up")
+        sent = await commands.beside("send", BOB, "Hello", "--data", people.folder(ALICE), "--json", "--wait", 20)
+        assert (sent.status, sent.err) == (0, "")
+        assert (await bob.event("received"))["from"] == ALICE
+
+
 async def test_sigterm_ends_it_in_good_order(people: People, console: Console) -> None:
     async with serving(people, ALICE) as task:
         await console.event("started")
@@ -177,7 +192,7 @@ async def test_without_libp2p(people: People, commands: Commands) -> None:
 
 
 async def test_a_directory_that_lists_other_keys(people: People, console: Console) -> None:
-    people.list(ALICE, NOWHERE, NodeKeys.unsafe_deterministic(9))
+    people.list(ALICE, NOWHERE, keys=NodeKeys.unsafe_deterministic(9))
     async with serving(people, ALICE):
         assert (await console.event("other_keys"))["name"] == ALICE
 

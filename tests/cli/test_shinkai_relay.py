@@ -81,6 +81,27 @@ async def test_who_comes_and_goes_is_shown(people: People, console: Console) -> 
             assert (refused["name"], refused["reason"]) == (BOB, "wrong-key")
 
 
+@pytest.mark.req("SHK-120", "SHK-121")
+async def test_nodes_that_know_its_address_alone_find_each_other(
+    people: People, console: Console, commands: Commands
+) -> None:
+    put(people, RELAY, NOWHERE, KEYS)
+    for name in (ALICE, BOB):
+        people.list(name)
+    async with serving(people):
+        told = ["--bootstrap", (await console.event("started"))["addresses"][0]]
+        async with (
+            node_process(*people.arguments(ALICE), *told) as alice,
+            node_process(*people.arguments(BOB), *told) as bob,
+        ):
+            for each in (alice, bob):
+                await each.event("peer_up")
+            sent = await commands.beside("send", BOB, "Hello", "--data", people.folder(ALICE), "--json", "--wait", 20)
+            assert (sent.status, sent.err) == (0, "")
+            assert (await bob.event("received"))["from"] == ALICE
+            assert (await alice.event("delivered"))["found"] in {"dht", "connected"}
+
+
 @pytest.mark.req("SHK-111")
 async def test_figures_are_served_on_this_machine(people: People, console: Console) -> None:
     put(people, RELAY, NOWHERE, KEYS)

@@ -15,6 +15,7 @@ from p2pstack.shinkai.directory.errors import InvalidIdentity
 from p2pstack.shinkai.directory.file import FileDirectory
 from p2pstack.shinkai.keys import NodeKeys, secret_to_hex
 from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.config import FindingConfig
 from p2pstack.shinkai.network.profiles import Profile
 from tests.cli.commands import options_of
 from tests.cli.shinkai import ALICE, BOB
@@ -127,6 +128,19 @@ def test_a_relay_is_a_multiaddr_or_a_name(tmp_path: Path) -> None:
     assert "PROXY_IDENTITY is ignored" in wrong.notes[-1]
 
 
+@pytest.mark.req("SHK-121", "SHK-122")
+def test_how_others_are_found(tmp_path: Path) -> None:
+    first, second = "/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.2/tcp/4001"
+    found = settings(tmp_path, "--bootstrap", first, "--peer", second)
+    assert found.peers == (first, second)
+    assert found.config.manager.finding == FindingConfig()
+    named = ["--dht", "--dht-protocol", "/mine/kad/1.0.0", "--mdns", "--interface", "lo", "--interface", "eth0"]
+    assert settings(tmp_path, *named).config.manager.finding == FindingConfig(
+        dht=True, protocol="/mine/kad/1.0.0", mdns=True, interfaces=("lo", "eth0")
+    )
+    assert settings(tmp_path, "--no-dht").config.manager.finding.dht is False
+
+
 @pytest.mark.parametrize(
     ("argv", "environ", "endpoints"),
     [
@@ -205,6 +219,8 @@ def test_what_is_logged(tmp_path: Path, argv: list[str], environ: dict[str, str]
         ([], {"NODE_PORT": "many"}, "NODE_PORT is no number: 'many'"),
         ([], {"MAX_CONNECTIONS": "0"}, "the environment asks for what can't work"),
         (["--relay", "no name!"], {}, "no Shinkai name"),
+        (["--bootstrap", "192.0.2.1:9552"], {}, "no multiaddr"),
+        (["--dht-protocol", "mine"], {}, "--dht-protocol: 'mine' is no protocol"),
         (["--rpc-url", "ftp://secret@host"], {}, "endpoints must be URLs"),
         ([], {"CONTRACT_ADDRESS": "0x1"}, "contract must be"),
     ],

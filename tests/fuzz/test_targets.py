@@ -12,16 +12,27 @@ from fuzz import corpus, seeds
 from fuzz.engines.by_mutation import inputs
 from fuzz.report import attempt
 from fuzz.targets import TARGETS
+from p2pstack.autonat import choice
+from p2pstack.autonat.reachability import Confidence
+from p2pstack.cli import harness_resp
 from p2pstack.connection.machine import Connection
 from p2pstack.errors import Truncated
 from p2pstack.gossipsub import packing, signing
 from p2pstack.gossipsub.backoff import Backoffs
 from p2pstack.gossipsub.state import State
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.kad.contacts import Contact
+from p2pstack.kad.path import Path as LookupPath
+from p2pstack.mdns import packet, table
 from p2pstack.multistream.responder import Responder
 from p2pstack.noise import Handshake
+from p2pstack.rendezvous import messages as rendezvous_messages
+from p2pstack.rendezvous.point import Point
+from p2pstack.services.port_mapping import pcp
 from p2pstack.shinkai import encryption, inboxes, json_form, json_text, names, signatures
 from p2pstack.shinkai import frames as shinkai_frames
+from p2pstack.shinkai.relayer import forwarding
+from p2pstack.shinkai.relayer.registrations import Registrations
 from p2pstack.wire import uvarint
 from p2pstack.yamux.session import Session
 from p2pstack.yamux.stream import Stream
@@ -123,6 +134,19 @@ def raising(*_: object) -> None:
         ("shinkai-name", names, "_PART", re.compile(r"\w*")),
         ("shinkai-name", names, "_NODE", re.compile(r"@@.*")),
         ("shinkai-name", inboxes, "is_valid", lambda _: True),
+        ("shinkai-relay", forwarding, "is_local", lambda _: True),
+        ("shinkai-relay", Registrations, "holder", lambda *_: None),
+        ("autonat-v1", choice, "_ip_endpoint", raising),
+        ("autonat-v2", choice, "_acceptable", lambda *_, **__: True),
+        ("autonat-reachability", Confidence, "_lead", lambda self: 3 * len(self._answers)),
+        ("gateway-answer", pcp, "_natpmp_body", lambda data, *_: data[-8:]),
+        ("resp", harness_resp, "_line", lambda data, start: (bytes(data[start:]), len(data))),
+        ("kad-message", Contact, "encode", lambda *_, **__: b""),
+        ("kad-query", LookupPath, "ask", lambda *_: None),
+        ("mdns-packet", table, "_union", lambda _: ()),
+        ("mdns-packet", packet, "_unpack", raising),
+        ("rendezvous-message", rendezvous_messages, "_count_registrations", lambda _: None),
+        ("rendezvous-point", Point, "_start", lambda *_: 0),
         ("peer-id", PeerId, "to_cid", lambda self: str(self)[:-1]),
     ],
 )

@@ -15,10 +15,11 @@ LAYERS = (
     {"wire"},
     {"crypto"},
     {"identity"},
-    {"gossipsub", "multistream", "noise", "yamux"},
+    {"autonat", "dcutr", "gossipsub", "kad", "mdns", "multistream", "noise", "relay", "rendezvous", "yamux"},
     {"connection"},
     {"testing"},
     {"aio"},
+    {"storage"},
     {"host"},
     {"services"},
     {"shinkai"},
@@ -27,7 +28,10 @@ LAYERS = (
 )
 """Lowest first. A module may import its own package and the layers above it in this list; not a sibling in its set."""
 
-PURE = {"errors", "wire", "crypto", "identity", "gossipsub", "multistream", "noise", "yamux", "connection"}
+PURE = {
+    "errors", "wire", "crypto", "identity", "autonat", "dcutr", "gossipsub", "kad", "mdns", "multistream", "noise",
+    "relay", "rendezvous", "yamux", "connection",
+}  # fmt: skip
 
 IMPURE_MODULES = {
     "asyncio", "concurrent", "datetime", "logging", "multiprocessing", "os", "pathlib", "queue", "random", "select",
@@ -44,6 +48,7 @@ IMPORTS_IN_FUNCTIONS: dict[tuple[str, str], str] = {
     ("p2pstack/cli/", "rich"): "an extra; the command line works without it",
     ("p2pstack/cli/", "uvloop"): "an extra; only the command line chooses an event loop",
     ("p2pstack/host/interfaces.py", "psutil"): "only hosts that listen on all interfaces need it",
+    ("p2pstack/services/port_mapping/upnp.py", "miniupnpc"): "an extra; PCP and NAT-PMP work without it",
     ("p2pstack/shinkai/node/ws.py", "websockets"): "an extra; a node works without it",
     ("p2pstack/host/resolver.py", "dns"): "takes 60 ms to import, and most programs never see a dnsaddr",
 }

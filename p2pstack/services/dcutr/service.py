@@ -57,6 +57,7 @@ class HolePunching:
         self._host = host
         self._rates = Rates(self.config)
         self._upgrades: dict[PeerId, Upgrade] = {}
+        self._retiring: set[PeerId] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
         # Only what leaves from the listening port shows where a NAT lets others in.
@@ -128,7 +129,7 @@ class HolePunching:
         upgrade = self._upgrades.get(peer)
         try:
             if not connection.relayed:
-                if upgrade is None and self._relayed(peer):
+                if upgrade is None and peer not in self._retiring and self._relayed(peer):
                     upgrade = self._begin(peer, None)  # the peer has dialled us as we are, or a program the peer
                 if upgrade is not None:
                     upgrade.arrive()
@@ -153,21 +154,25 @@ class HolePunching:
 
     async def _run(self, upgrade: Upgrade, leading: Connection | None) -> None:
         """Carry an upgrade through, and tell how it has ended."""
-        peer = upgrade.peer
+        peer, longest = upgrade.peer, self.config.longest_upgrade
         try:
-            connection = await (upgrade.lead(leading) if leading is not None else upgrade.follow())
-        except HolePunchError as error:
-            event = HolePunchFailed(peer=peer, attempts=upgrade.attempts, reasons=error.reasons)
+            async with asyncio.timeout(longest):
+                connection = await (upgrade.lead(leading) if leading is not None else upgrade.follow())
+        except TimeoutError:
+            upgrade.reasons.append(DeadlineExceeded(f"no direct connection stayed within {longest:g} s"))
+        except HolePunchError:
+            pass  # it holds the same reasons
         else:
             upgrade.connection = connection
             seconds = monotonic() - upgrade.started
             self._host.emit(HolePunched(peer=peer, connection=connection, attempts=upgrade.attempts, seconds=seconds))
+            self._retiring.add(peer)
             self._spawn(self._retire(peer))
             return
         finally:
             del self._upgrades[peer]
             upgrade.finished.set()
-        self._host.emit(event)
+        self._host.emit(HolePunchFailed(peer=peer, attempts=upgrade.attempts, reasons=tuple(upgrade.reasons)))
 
     # -- answering
 
@@ -198,13 +203,16 @@ class HolePunching:
         """Close what leads to ``peer`` through a relay, once its streams have ended or the grace is over (DCUTR-08)."""
         grace = self.config.relay_grace
         end = monotonic() + grace
-        while relayed := self._relayed(peer):
-            await asyncio.sleep(min(_CHECK_EVERY, grace))
-            if self._direct(peer) is None:
-                return
-            for connection in relayed:
-                if monotonic() >= end or not connection.streams:
-                    await connection.close()
+        try:
+            while relayed := self._relayed(peer):
+                await asyncio.sleep(min(_CHECK_EVERY, grace))
+                if self._direct(peer) is None:
+                    return
+                for connection in relayed:
+                    if monotonic() >= end or not connection.streams:
+                        await connection.close()
+        finally:
+            self._retiring.discard(peer)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from p2pstack.errors import DeadlineExceeded
+from p2pstack.shinkai.directory.errors import InvalidIdentity
 from p2pstack.shinkai.directory.records import IdentityRecord
 from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.names import ShinkaiName
@@ -52,6 +53,16 @@ class Route:
             InvalidIdentity: the first address is no host and port.
         """
         return (self.proxy or self.record).first_address
+
+    @property
+    def listed(self) -> tuple[Endpoint, ...]:
+        """The address, unless none is listed, or it is no host and port: then others have to say where the node is."""
+        if not any((self.proxy or self.record).address_or_proxy_nodes):
+            return ()
+        try:
+            return (self.address,)
+        except InvalidIdentity:
+            return ()
 
 
 async def resolve(directory: Directory, name: ShinkaiName, *, timeout: float = 30.0) -> Route:

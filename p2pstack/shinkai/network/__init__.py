@@ -13,7 +13,7 @@
 """
 
 from p2pstack.shinkai.network.channel import EventSender
-from p2pstack.shinkai.network.config import HandlerConfig, ManagerConfig
+from p2pstack.shinkai.network.config import FindingConfig, HandlerConfig, ManagerConfig
 from p2pstack.shinkai.network.events import (
     AddPeer,
     BroadcastMessage,
@@ -34,6 +34,7 @@ from p2pstack.shinkai.network.events import (
     SendResponse,
     TryDirectConnectionUpgrade,
 )
+from p2pstack.shinkai.network.finding import FoundBy
 from p2pstack.shinkai.network.gossip import Published
 from p2pstack.shinkai.network.handler import Arrival, Received, ShinkaiMessageHandler, Via
 from p2pstack.shinkai.network.manager import LibP2PManager
@@ -47,6 +48,8 @@ __all__ = [
     "ConnectToDiscoveredPeer",
     "DiscoverPeers",
     "EventSender",
+    "FindingConfig",
+    "FoundBy",
     "HandlerConfig",
     "LibP2PManager",
     "ManagerConfig",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from p2pstack.errors import ConfigError
 from p2pstack.host.config import HostConfig
+from p2pstack.kad.config import KadConfig
 from p2pstack.services.config import ServiceConfig
 from p2pstack.services.gossipsub.config import PubsubConfig
 from p2pstack.shinkai import json_form
@@ -13,7 +14,15 @@ from p2pstack.shinkai.checks import require_positive
 from p2pstack.shinkai.limits.config import BandwidthConfig
 from p2pstack.shinkai.network.profiles import seed_pubsub
 
-__all__ = ["DirectConfig", "GossipConfig", "HandlerConfig", "KnownPeersConfig", "LinkConfig", "ManagerConfig"]
+__all__ = [
+    "DirectConfig",
+    "FindingConfig",
+    "GossipConfig",
+    "HandlerConfig",
+    "KnownPeersConfig",
+    "LinkConfig",
+    "ManagerConfig",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +206,36 @@ class KnownPeersConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindingConfig:
+    """How nodes are found whose address is not known (SHK-120 to SHK-122)."""
+
+    dht: bool | None = None
+    """Take part in the DHT. None: where there is a relay, a bootstrap peer or mDNS, and so somebody to ask."""
+
+    protocol: str = "/shinkai/kad/1.0.0"
+    """The name of the DHT. Nodes meet those alone that have the same one; the public network has another."""
+
+    kad: KadConfig = field(default_factory=KadConfig)
+    """Its numbers."""
+
+    patience: float = 3.0
+    """Seconds after which the DHT is asked for a node though not all of its known addresses have failed. Against stale
+    ones at which somebody listens who never answers."""
+
+    mdns: bool = False
+    """Find nodes on the local network, and be found there. It tells everybody there that a node is running."""
+
+    interfaces: tuple[str, ...] | None = None
+    """Where, by names of interfaces. None: on all."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't work."""
+        require_positive(self, "patience")
+        if not self.protocol.startswith("/"):
+            raise ConfigError(f"{self.protocol!r} is no protocol: it begins with a slash")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerConfig:
     """Everything that a manager can be told beside names, keys and addresses. Times are seconds."""
 
@@ -217,6 +256,9 @@ class ManagerConfig:
 
     known_peers: KnownPeersConfig = field(default_factory=KnownPeersConfig)
     """Memory of peers."""
+
+    finding: FindingConfig = field(default_factory=FindingConfig)
+    """DHT and mDNS."""
 
     outgoing: BandwidthConfig = field(default_factory=BandwidthConfig)
     """Bytes to one peer, and what may wait for it."""

@@ -23,6 +23,7 @@ from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, with_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.dcutr.service import HolePunching
+from p2pstack.services.kad.service import Kademlia
 from p2pstack.services.relay.client import RelayClient
 from p2pstack.services.standard import Host
 from p2pstack.shinkai import json_form
@@ -36,6 +37,7 @@ from p2pstack.shinkai.network.channel import EventChannel, EventSender
 from p2pstack.shinkai.network.config import ManagerConfig
 from p2pstack.shinkai.network.direct import DirectMessages
 from p2pstack.shinkai.network.events import MessageReceived, Notice, PeerDiscovered, RelayDown, RelayReserved, RelayUp
+from p2pstack.shinkai.network.finding import Finder, FoundBy, join_dht, search_lan
 from p2pstack.shinkai.network.gossip import GossipMessages, Published
 from p2pstack.shinkai.network.handler import Received, ShinkaiMessageHandler
 from p2pstack.shinkai.network.known_peers import KnownPeers
@@ -109,6 +111,10 @@ class LibP2PManager:
         self.relay = None if relay is None else (relay_link or self._reserved_relay)(host, parse(relay))
         if profile is Profile.HEAD and self._circuits is None:
             self._pass_circuits()
+        self.dht = self._join_dht()
+        self._finder = Finder(host, config.finding)
+        if config.finding.mdns:
+            search_lan(host, config.finding)
         self._channel = EventChannel(config.max_events, config.event_timeout)
         self.events = EventSender(self._channel)
         """The channel's end: whoever holds it can ask for what events.py describes."""
@@ -139,6 +145,13 @@ class LibP2PManager:
             on_received=self._received,
             on_discovered=lambda peer, kind: self._bus.emit(PeerDiscovered(peer=peer, kind=kind)),
         )
+
+    def _join_dht(self) -> Kademlia | None:
+        """Take part in the DHT if that is wanted: as a server where we can be dialled, and so have no relay."""
+        finding = self.config.finding
+        entered = self.relay is not None or bool(self.links) or finding.mdns
+        wanted = entered if finding.dht is None else finding.dht
+        return join_dht(self.host, finding, server=self.relay is None) if wanted else None
 
     def _pass_circuits(self) -> tuple[RelayClient, HolePunching]:
         """Have the host reach peers behind relays, and connect to them directly where that can be done (SHK-78)."""
@@ -211,6 +224,7 @@ class LibP2PManager:
                 task.cancel()
             if self._gossip is not None:
                 await self._gossip.stop()
+            await self._finder.stop()
             await self.host.close()
             if self._tasks:
                 await asyncio.wait(self._tasks)
@@ -308,11 +322,22 @@ class LibP2PManager:
         connection = await self.host.connect(target)
         return connection.peer_id
 
+    async def reach(self, peer_id: PeerId, addresses: Sequence[str | Multiaddr] = (), *, timeout: float) -> FoundBy:
+        """Be connected to a peer, and return how it was found (SHK-120). ``addresses`` are those of the directory.
+
+        Raises:
+            DialError: it can't be reached, there, where it was before, by our relay, or where the DHT says.
+            DeadlineExceeded: that took longer than ``timeout`` seconds.
+            HostClosed: the manager was stopped.
+        """
+        through = () if self.relay is None else self.relay.addresses_of(peer_id)
+        return await self._finder.reach(peer_id, addresses, through, timeout)
+
     async def connect_identity(self, identity: str) -> PeerId:
         """Connect to the node of this name, or to a peer by its id as text; return its id.
 
         In seed the id follows from the name; in head it is that of a peer that said the name of itself, which proves
-        nothing. Where the peer is has to be known.
+        nothing. Where the peer is has to be known, or to be found by the DHT.
 
         Raises:
             InvalidName: it is neither.
@@ -401,6 +426,8 @@ class LibP2PManager:
         for part in (self._direct, self._gossip):
             if part is not None:
                 usage.update(part.usage())
+        if self.dht is not None:
+            usage.update({f"dht.{name}": used for name, used in self.dht.usage().items()})
         return usage
 
     def _received(self, source: PeerId, received: Received) -> None:

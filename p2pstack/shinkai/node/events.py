@@ -34,11 +34,15 @@ class MessageAccepted(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDelivered(NodeEvent):
-    """A message has left the queue: it was acknowledged, or sent by a way without acknowledgements."""
+    """A message has left the queue: it was acknowledged, or sent by a way without acknowledgements.
+
+    ``found`` is how its recipient was found, as in :class:`SendResult`.
+    """
 
     key: str
     recipient: str
     via: str | None
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

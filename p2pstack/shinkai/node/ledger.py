@@ -78,7 +78,12 @@ class Ledger:
         if outcome.state is not None:
             await self.delivered(parcel.key, save=save, store=store)
             return SendResult(
-                state=outcome.state, key=parcel.key, via=outcome.via, attempts=outcome.attempts, reason=outcome.reason
+                state=outcome.state,
+                key=parcel.key,
+                via=outcome.via,
+                attempts=outcome.attempts,
+                reason=outcome.reason,
+                found=outcome.found,
             )
         verdict = await self.queue.failed(parcel.key, attempts, outcome.error)
         if verdict is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from p2pstack.errors import LocalError, P2PError
 from p2pstack.shinkai import json_form
@@ -43,13 +43,17 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of an attempt; ``state`` is None where it failed. ``unreachable``: no way came to anybody."""
+    """What came of an attempt; ``state`` is None where it failed. ``unreachable``: no way came to anybody.
+
+    ``found`` tells how it was known where the recipient is, by libp2p; see ``FoundBy``.
+    """
 
     state: SendState | None
     via: str | None = None
     attempts: tuple[Attempt, ...] = ()
     reason: str = ""
     unreachable: bool = False
+    found: str = ""
 
     @property
     def error(self) -> str:
@@ -91,7 +95,7 @@ class Outgoing:
         for way in self.ways:
             outcome = await self._by(way, parcel, route, relay)
             if outcome.state is not None:
-                return Outcome(state=outcome.state, via="libp2p", attempts=tuple(errors))
+                return Outcome(state=outcome.state, via="libp2p", attempts=tuple(errors), found=outcome.found)
             errors.append(Attempt("libp2p", outcome.error))
             if outcome.reached:
                 # It has been there, and would get it a second time by TCP.
@@ -170,7 +174,7 @@ class Outgoing:
                 self.waiters.forget(parcel.key)
             return outcome
         if future is not None and outcome.reached:
-            return await self._acknowledged(parcel.key, future)
+            return replace(await self._acknowledged(parcel.key, future), found=outcome.found)
         return outcome
 
     async def _by_tcp(self, parcel: Parcel, route: Route) -> WayOutcome:

@@ -42,7 +42,8 @@ class SendResult:
     """What ``send`` reports. ``key`` names the message in queue and inbox, also at the recipient's.
 
     ``via`` is ``libp2p`` or ``tcp``, or None for one that did not leave. ``next_attempt`` is in seconds since 1970.
-    ``reason`` is a short name for why it was refused, or why it waits; ``detail`` says it in words.
+    ``reason`` is a short name for why it was refused, or why it waits; ``detail`` says it in words. ``found`` is how
+    libp2p knew where the recipient is: ``connected``, ``directory``, ``known``, ``relay`` or ``dht`` (SHK-120).
     """
 
     state: SendState
@@ -52,6 +53,7 @@ class SendResult:
     attempts: tuple[Attempt, ...] = ()
     reason: str = ""
     detail: str = ""
+    found: str = ""
 
     def __bool__(self) -> bool:
         """Whether the message was accepted: it is delivered, or will be tried again."""

@@ -254,7 +254,9 @@ class Sender:
             # It is on disk, and comes again when its lease is over; a second copy is known to the recipient.
             logger.warning("what came of a message to %s can't be noted: %s", parcel.recipient, error)
             state = outcome.state or SendState.QUEUED
-            result = SendResult(state=state, key=parcel.key, via=outcome.via, attempts=outcome.attempts)
+            result = SendResult(
+                state=state, key=parcel.key, via=outcome.via, attempts=outcome.attempts, found=outcome.found
+            )
         if save is not None and options.notifier is not None:
             options.notifier.notify(save.inbox, save.message)
         return self._report(parcel, result)
@@ -270,7 +272,9 @@ class Sender:
                 reason=outcome.reason,
                 detail=outcome.error,
             )
-        return SendResult(state=outcome.state, key=parcel.key, via=outcome.via, attempts=outcome.attempts)
+        return SendResult(
+            state=outcome.state, key=parcel.key, via=outcome.via, attempts=outcome.attempts, found=outcome.found
+        )
 
     async def _give_back(self, key: str, attempts: int) -> None:
         try:
@@ -306,7 +310,7 @@ class Sender:
             self.counters[result.reason] += 1
         recipient = parcel.recipient.node_name
         if result.state in {SendState.ACKNOWLEDGED, SendState.SENT}:
-            self._emit(MessageDelivered(key=result.key, recipient=recipient, via=result.via))
+            self._emit(MessageDelivered(key=result.key, recipient=recipient, via=result.via, found=result.found))
         else:
             self._emit(MessageFailed(recipient=recipient, result=result))
         return result

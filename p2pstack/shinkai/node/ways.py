@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Protocol
 
 from p2pstack.errors import LocalError, P2PError
@@ -19,6 +20,7 @@ from p2pstack.shinkai.keys import key_of_name
 from p2pstack.shinkai.limits.bandwidth import Priority
 from p2pstack.shinkai.message import EncryptedBody, EncryptedData, ShinkaiMessage
 from p2pstack.shinkai.names import ShinkaiName, is_local
+from p2pstack.shinkai.network.finding import FoundBy
 from p2pstack.shinkai.network.gossip import topic_of
 from p2pstack.shinkai.network.manager import LibP2PManager
 from p2pstack.shinkai.node.acks import acknowledged_key
@@ -38,14 +40,21 @@ _SUBSCRIPTION_WAIT = 2.0
 
 _LOOK_EVERY = 0.02
 
+_LEAST = 0.001
+"""Seconds that are left where none are."""
+
 
 @dataclass(frozen=True, slots=True)
 class WayOutcome:
-    """What came of one way: how it went well, or why not. ``reached``: it has left, and somebody may have it."""
+    """What came of one way: how it went well, or why not. ``reached``: it has left, and somebody may have it.
+
+    ``found`` tells how it was known where the recipient is (:class:`FoundBy`), or is empty.
+    """
 
     state: SendState | None
     error: str = ""
     reached: bool = False
+    found: str = ""
 
 
 class Way(Protocol):
@@ -107,25 +116,35 @@ class HeadWay:
     ) -> WayOutcome:
         """Send a request to the node, or to a relay where it or this node can do no other."""
         local = is_local(self._manager.name)
-        record, endpoint = route.record, address or route.address
-        if local:
-            # Nobody knows our keys: the relay signs for us.
-            if relay is None:
-                return WayOutcome(None, "a node without a name of its own needs a relay, and this one has none")
-            record, endpoint = relay.record, relay.address
-        elif route.behind and record.peer_id not in self._manager.peers():
-            through = relay if route.proxy is None else Route(route.proxy)
-            if through is None:
-                return WayOutcome(None, f"{record.name} is behind a relay, and this node has none")
-            record, endpoint = through.record, through.address
-        answer = await self._manager.send_direct(
-            record.peer_id, message, [multiaddr_of(endpoint)], timeout=timeout, priority=priority
-        )
+        to = self._recipient(route, relay)
+        if isinstance(to, str):
+            return WayOutcome(None, to)
+        # Where the program says that the node is does not say where a relay is.
+        listed = (address,) if address is not None and to is route else to.listed
+        peer = to.record.peer_id
+        until = monotonic() + timeout
+        found = await self._manager.reach(peer, [multiaddr_of(each) for each in listed], timeout=timeout)
+        left = max(until - monotonic(), _LEAST)
+        answer = await self._manager.send_direct(peer, message, timeout=left, priority=priority)
         if not acknowledged:
-            return WayOutcome(SendState.SENT)
-        if answer is None:
-            return WayOutcome(None, "the node has taken it, and has not acknowledged it", reached=True)
-        return await self._judge(answer, record if local else route.record, key, record.peer_id)
+            outcome = WayOutcome(SendState.SENT)
+        elif answer is None:
+            outcome = WayOutcome(None, "the node has taken it, and has not acknowledged it", reached=True)
+        else:
+            outcome = await self._judge(answer, to.record if local else route.record, key, peer)
+        return replace(outcome, found=(found if to is route else FoundBy.RELAY).value)
+
+    def _recipient(self, route: Route, relay: Route | None) -> Route | str:
+        """Return whom the request goes to: the node itself, or who hands it on; or why that can't be."""
+        if is_local(self._manager.name):
+            # Nobody knows our keys: the relay signs for us.
+            return relay or "a node without a name of its own needs a relay, and this one has none"
+        if not route.behind or route.record.peer_id in self._manager.peers():
+            return route
+        through = relay if route.proxy is None else Route(route.proxy)
+        if through is None and self._manager.dht is None:
+            return f"{route.record.name} is behind a relay, and this node has none"
+        return through or route
 
     async def _judge(self, answer: ShinkaiMessage, record: IdentityRecord, key: str, source: PeerId) -> WayOutcome:
         """Check that an answer is of the node that has to answer, and about this message."""
@@ -170,33 +189,35 @@ class SeedWay:
     ) -> WayOutcome:
         """Publish, once somebody wants the topic; the recipient is dialled if nobody does."""
         topic = topic_of(message)
-        peer = await self._find(topic, route.record.name, address or route.address, timeout)
+        listed = route.listed if address is None else (address,)
+        peer, found = await self._find(topic, route.record.name, listed, timeout)
         published = await self._manager.broadcast(topic, message, timeout=timeout, priority=priority)
         if not published.peers:
             return WayOutcome(None, f"nobody is in {topic}")
-        if not acknowledged:
-            return WayOutcome(SendState.SENT)
         agent = "" if peer is None else self._manager.agent_of(peer)
-        if agent and not agent.startswith(_OURS):
+        if not acknowledged or (agent and not agent.startswith(_OURS)):
             # An original acknowledges nothing over gossip.
-            return WayOutcome(SendState.SENT)
-        return WayOutcome(None, reached=True)
+            return WayOutcome(SendState.SENT, found=found)
+        return WayOutcome(None, reached=True, found=found)
 
-    async def _find(self, topic: str, name: ShinkaiName, endpoint: Endpoint, timeout: float) -> PeerId | None:
-        """Return the recipient's peer if it is connected; have somebody in its topic if that is possible."""
+    async def _find(
+        self, topic: str, name: ShinkaiName, listed: Sequence[Endpoint], timeout: float
+    ) -> tuple[PeerId | None, str]:
+        """Return the recipient's peer if it is connected, and how it was found; have somebody in its topic if we can.
+
+        The id follows from the name, and anybody can have it: it is no proof, but leads to where the node is.
+        """
         peer = key_of_name(name).peer_id
         if peer in self._manager.topic_peers(topic):
-            return peer
-        if peer not in self._manager.peers():
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._manager.add_peer(multiaddr_of(endpoint), peer)
-            except (P2PError, TimeoutError) as error:
-                if not self._manager.topic_peers(topic):
-                    raise LocalError(f"nobody is in {topic}, and its node can't be dialled: {error}") from error
-                return None
+            return peer, FoundBy.CONNECTED.value
+        try:
+            found = await self._manager.reach(peer, [multiaddr_of(each) for each in listed], timeout=timeout)
+        except P2PError as error:
+            if not self._manager.topic_peers(topic):
+                raise LocalError(f"nobody is in {topic}, and its node can't be dialled: {error}") from error
+            return None, ""
         loop = asyncio.get_running_loop()
         until = loop.time() + _SUBSCRIPTION_WAIT
         while peer not in self._manager.topic_peers(topic) and loop.time() < until:  # noqa: ASYNC110 - nothing tells of a subscription
             await asyncio.sleep(_LOOK_EVERY)
-        return peer
+        return peer, found.value

@@ -10,7 +10,7 @@ from p2pstack.relay.config import RelayConfig
 from p2pstack.services.config import ServiceConfig
 from p2pstack.shinkai.checks import require_positive
 from p2pstack.shinkai.limits.config import BandwidthConfig
-from p2pstack.shinkai.network.config import DirectConfig
+from p2pstack.shinkai.network.config import DirectConfig, FindingConfig
 
 __all__ = ["RelayerConfig", "host_config"]
 
@@ -46,6 +46,9 @@ class RelayerConfig:
 
     direct: DirectConfig = field(default_factory=lambda: DirectConfig(max_requests=4_096, max_memory=256 * 1024 * 1024))
     """Messages that are being handed on: how many at once, how long, how many bytes all together."""
+
+    finding: FindingConfig = field(default_factory=lambda: FindingConfig(dht=True))
+    """The DHT, in which it answers its nodes and others, and mDNS (SHK-121)."""
 
     outgoing: BandwidthConfig = field(default_factory=BandwidthConfig)
     """Bytes to one peer, and what may wait for it."""

@@ -25,6 +25,7 @@ from p2pstack.host.events import EventBus, EventStream
 from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr, parse
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.services.bootstrap import Bootstrap
 from p2pstack.services.relay.server import RelayServer
 from p2pstack.services.standard import Host
 from p2pstack.shinkai.directory.interface import Directory
@@ -32,6 +33,7 @@ from p2pstack.shinkai.keys import NodeKeys
 from p2pstack.shinkai.limits.bandwidth import Bandwidth
 from p2pstack.shinkai.names import ShinkaiName
 from p2pstack.shinkai.network.direct import DirectMessages
+from p2pstack.shinkai.network.finding import join_dht, search_lan
 from p2pstack.shinkai.network.profiles import PROTOCOL_VERSION
 from p2pstack.shinkai.network.rates import Rates
 from p2pstack.shinkai.network.turns import Turns
@@ -54,12 +56,14 @@ class ShinkaiRelayer:
         config: limits and times.
         listen: addresses to listen on.
         external: where it is reached from outside, if it does not listen there itself: what reservations tell.
+        bootstrap: where other relays or nodes of the network are: those behind them are found by the DHT, too.
         clock: seconds since 1970.
         entropy: random bytes.
 
     Raises:
         InvalidName: ``name`` is none.
         DecodeError: an address is none.
+        ConfigError: one of ``bootstrap`` can't be dialled.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class ShinkaiRelayer:
         config: RelayerConfig | None = None,
         listen: Sequence[str | Multiaddr] = (),
         external: Sequence[str | Multiaddr] = (),
+        bootstrap: Sequence[str | Multiaddr] = (),
         clock: Callable[[], float] = time.time,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -85,6 +90,11 @@ class ShinkaiRelayer:
         """How often what: ``registered``, ``forwarded``, ``answered``, ``bytes``, ``refused.<reason>`` and so on."""
         self._external = [parse(address) for address in external]
         self.circuits = RelayServer(host, config.relay)
+        self.dht = join_dht(host, config.finding, server=True) if config.finding.dht else None
+        if bootstrap:
+            Bootstrap(host, bootstrap)
+        if config.finding.mdns:
+            search_lan(host, config.finding)
         self._table = Registrations(max_named=config.max_named, max_local=config.max_local)
         self._bus = EventBus(config.notice_queue)
         self._rates = Rates(config.messages_per_second, config.message_burst, config.max_tracked)
@@ -182,6 +192,7 @@ class ShinkaiRelayer:
             **{f"host.{name}": used for name, used in self.host.usage().items()},
             **self.circuits.usage(),
             **self._direct.usage(),
+            **({} if self.dht is None else {f"dht.{name}": used for name, used in self.dht.usage().items()}),
             "max_named": Usage(self._table.named, self.config.max_named),
             "max_local": Usage(self._table.local, self.config.max_local),
         }

@@ -9,12 +9,22 @@ import pytest
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
 from p2pstack.dcutr.messages import DCUTR, MAX_MESSAGE
-from p2pstack.errors import HolePunchError, HostClosed, LimitExceeded, LocalError, StreamError, StreamReset
+from p2pstack.errors import (
+    DeadlineExceeded,
+    HolePunchError,
+    HostClosed,
+    LimitExceeded,
+    LocalError,
+    P2PError,
+    StreamError,
+    StreamReset,
+)
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.circuits import split_circuit
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.services.dcutr.upgrade import Upgrade
+from p2pstack.services.identify_message import IDENTIFY
 from p2pstack.services.standard import Host
 from p2pstack.wire import uvarint
 from p2pstack.yamux.frames import RESET_RESOURCE_LIMIT
@@ -210,6 +220,48 @@ async def test_where_as_many_upgrades_run_as_may_a_direct_connection_is_just_tha
         await far.dial_direct(near.peer_id, near.addresses)
         await until(lambda: len(near.connections(far.peer_id)) == 2)
         assert far.peer_id not in punches._upgrades
+        assert not pair.outbound.closed
+
+
+@pytest.mark.misbehave
+@pytest.mark.req("GEN-03")
+async def test_a_peer_that_connects_and_leaves_for_ever_keeps_no_place() -> None:
+    """Each direct connection is gone before the peer has said who it is on it."""
+    near, far = punching(1, longest_upgrade=1.0)[0], by_hand(2)
+
+    async def leave(stream: Stream) -> None:
+        if not stream.connection.relayed:
+            stream.connection.abort(P2PError("gone again"))
+        stream.reset()
+
+    async def come_and_go() -> None:
+        while True:
+            await (await far.dial_direct(near.peer_id, near.addresses)).wait_closed()
+
+    far.handle(IDENTIFY, leave, relayed=True)
+    async with near.events(HolePunchFailed) as events, relayed(near, far) as pair:
+        coming = asyncio.create_task(come_and_go())
+        event = await next_event(events, HolePunchFailed)
+        coming.cancel()
+        await asyncio.wait([coming])
+        assert isinstance(event.reasons[-1], DeadlineExceeded)
+        assert not pair.outbound.closed
+
+
+@pytest.mark.misbehave
+@pytest.mark.req("DCUTR-08", "GEN-04")
+async def test_further_direct_connections_begin_nothing_while_the_relayed_one_is_given_up() -> None:
+    (near, punches), far = punching(1, relay_grace=30.0), by_hand(2)
+    far.handle("/hold", silent, relayed=True)
+    async with near.events(HolePunched) as events, relayed(near, far) as pair:
+        await pair.outbound.open_stream("/hold")
+        await far.dial_direct(near.peer_id, near.addresses)
+        await next_event(events, HolePunched)
+        for count in range(3, 6):
+            await far.dial_direct(near.peer_id, near.addresses)
+            await until(lambda count=count: len(near.connections(far.peer_id)) == count)
+        assert not punches._upgrades
+        assert len(punches._tasks) == 1
         assert not pair.outbound.closed
 
 

@@ -302,6 +302,25 @@ async def test_of_a_thousand_addresses_no_more_are_dialled_than_may_be() -> None
         assert [addresses for addresses, _ in dials] == [many[:16]]
 
 
+@pytest.mark.misbehave
+@pytest.mark.req("DCUTR-05", "DCUTR-08")
+async def test_a_third_party_that_a_peer_names_is_left_soon_and_is_no_success() -> None:
+    """Both wait for the other's first word, so that nothing but the connection itself reaches it."""
+    victim = BaseHost(key(7), listen=[LOOPBACK])
+
+    async def answer(stream: Stream, _: int) -> None:
+        await exchange(stream, victim.addresses)
+
+    near, far = answering(answer), punching(2, settle_time=0.01, dial_timeout=0.1)[0]
+    async with victim, outcomes(far) as events, relayed(near, far) as pair:
+        event = await failed(events)
+        assert event.attempts == len(event.reasons) == 3
+        assert all(isinstance(reason, DeadlineExceeded) for reason in event.reasons)
+        assert far.connections(victim.peer_id) == []
+        await until(lambda: not victim.network.every_connection())
+        assert not pair.inbound.closed
+
+
 @pytest.mark.req("DCUTR-08")
 async def test_a_direct_connection_that_the_peer_drops_at_once_is_none() -> None:
     async def answer(stream: Stream, punch: int) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from p2pstack.errors import DeadlineExceeded
 from p2pstack.shinkai.directory.errors import IdentityNotFound
-from p2pstack.shinkai.directory.interface import Directory, resolve
+from p2pstack.shinkai.directory.interface import Directory, Route, resolve
 from p2pstack.shinkai.directory.memory import MemoryDirectory
 from p2pstack.shinkai.directory.records import IdentityRecord
+from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.names import ShinkaiName
 from tests.shinkai.directory.people import ALICE, BOB, record
 
@@ -26,6 +27,22 @@ async def test_a_proxys_addresses_stand_for_the_nodes() -> None:
         await resolve(directory, BOB.name)
     route = await resolve(MemoryDirectory([BOB, RELAY]), BOB.name)
     assert (route.record, route.proxy, str(route.address)) == (BOB, RELAY, "10.0.0.9:8080")
+
+
+@pytest.mark.req("SHK-120")
+@pytest.mark.parametrize(
+    ("addresses", "listed"),
+    [
+        ((), ()),
+        (("",), ()),
+        (("a:b:c",), ()),
+        (("192.0.2.1:9552",), (Endpoint("192.0.2.1", 9552),)),
+        (("", "192.0.2.1"), (Endpoint("192.0.2.1", 9552),)),
+    ],
+)
+def test_an_address_that_is_none_is_not_listed(addresses: tuple[str, ...], listed: tuple[Endpoint, ...]) -> None:
+    assert Route(record("alice", 0, *addresses)).listed == listed
+    assert Route(BOB, record("@@relay.shinkai", 2, *addresses)).listed == listed
 
 
 async def test_it_takes_no_longer_than_it_may() -> None:

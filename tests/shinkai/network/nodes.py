@@ -11,6 +11,7 @@ from typing import Any
 
 from p2pstack.gossipsub.config import GossipsubConfig
 from p2pstack.host.events import EventStream
+from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.shinkai.builder import ShinkaiMessageBuilder
 from p2pstack.shinkai.keys import NodeKeys
 from p2pstack.shinkai.message import ShinkaiMessage
@@ -128,3 +129,16 @@ async def meet(dialer: LibP2PManager, listener: LibP2PManager) -> None:
         await dialer.add_peer(listener.addresses[0])
         await comes(ours, PeerUp, lambda event: event.peer == listener.peer_id)
         await comes(theirs, PeerUp, lambda event: event.peer == dialer.peer_id)
+
+
+@contextlib.asynccontextmanager
+async def silence() -> AsyncIterator[Multiaddr]:
+    """An address at which somebody listens, and says nothing."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        yield Multiaddr(f"/ip4/127.0.0.1/tcp/{server.sockets[0].getsockname()[1]}")

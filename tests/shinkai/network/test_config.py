@@ -11,6 +11,7 @@ import pytest
 from p2pstack.errors import ConfigError
 from p2pstack.shinkai.network.config import (
     DirectConfig,
+    FindingConfig,
     GossipConfig,
     HandlerConfig,
     KnownPeersConfig,
@@ -18,7 +19,15 @@ from p2pstack.shinkai.network.config import (
     ManagerConfig,
 )
 
-CONFIGS: list[type[Any]] = [DirectConfig, GossipConfig, HandlerConfig, KnownPeersConfig, LinkConfig, ManagerConfig]
+CONFIGS: list[type[Any]] = [
+    DirectConfig,
+    FindingConfig,
+    GossipConfig,
+    HandlerConfig,
+    KnownPeersConfig,
+    LinkConfig,
+    ManagerConfig,
+]
 MAY_BE_ZERO = {"jitter"}
 NUMBERS = [
     (config, each.name)
@@ -40,3 +49,8 @@ def test_what_contradicts_is_refused() -> None:
     with pytest.raises(ConfigError, match="jitter"):
         LinkConfig(jitter=-1.0)
     assert LinkConfig(jitter=0.0).jitter == 0.0
+
+
+def test_a_dht_has_a_protocols_name() -> None:
+    with pytest.raises(ConfigError, match="'mine' is no protocol"):
+        FindingConfig(protocol="mine")

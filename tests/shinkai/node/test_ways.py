@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from p2pstack.shinkai.keys import key_of_name
 from p2pstack.shinkai.limits.bandwidth import Priority
 from p2pstack.shinkai.message import ShinkaiMessage
 from p2pstack.shinkai.names import ShinkaiName
+from p2pstack.shinkai.network.finding import FoundBy
 from p2pstack.shinkai.network.gossip import Published
 from p2pstack.shinkai.node.acks import make_ack
 from p2pstack.shinkai.node.results import SendState
@@ -33,19 +35,24 @@ class FakeManager:
         self.answer = answer
         self.agent = agent
         self.topic = topic
+        self.dht: object = None
         self.targets: list[tuple[PeerId, list[str]]] = []
-        self.dials: list[str] = []
+        self.found: FoundBy | None = FoundBy.DIRECTORY
 
-    async def send_direct(self, peer: PeerId, _: ShinkaiMessage, addresses: list[str], **__: Any) -> Any:
-        self.targets.append((peer, addresses))
+    async def send_direct(self, peer: PeerId, _: ShinkaiMessage, *, timeout: float, **__: Any) -> Any:
+        assert peer == self.targets[-1][0]
+        assert 0 < timeout <= 1.0
         return self.answer
+
+    async def reach(self, peer: PeerId, addresses: list[str], *, timeout: float) -> FoundBy:
+        assert timeout == 1.0
+        self.targets.append((peer, addresses))
+        if self.found is None:
+            raise DialError(peer, [])
+        return self.found
 
     async def broadcast(self, topic: str, _: ShinkaiMessage, **__: Any) -> Published:
         return Published(topic=topic, peers=self.topic, network_peers=1, dropped=0)
-
-    async def add_peer(self, address: str, peer: PeerId) -> PeerId:
-        self.dials.append(address)
-        raise DialError(peer, [])
 
     def topic_peers(self, _: str) -> list[PeerId]:
         return [key_of_name(ShinkaiName.parse(BOB)).peer_id] if self.topic and self.agent else []
@@ -132,7 +139,8 @@ async def test_a_node_behind_a_relay_is_reached_through_ours() -> None:
     behind = Route(record(BOB, routing=True))
     assert "relay" in (await deliver(head(manager), behind)).error
     relay = Route(record(CAROL, "192.0.2.7:9"))
-    assert (await deliver(head(manager), behind, relay=relay)).state is SendState.ACKNOWLEDGED
+    outcome = await deliver(head(manager), behind, relay=relay)
+    assert (outcome.state, outcome.found) == (SendState.ACKNOWLEDGED, "relay")
     assert manager.targets == [(record(CAROL).peer_id, ["/ip4/192.0.2.7/tcp/9"])]
 
 
@@ -160,6 +168,41 @@ async def test_a_node_without_a_name_sends_by_its_relay_whose_word_counts() -> N
     assert (await deliver(head(FakeManager(ack(CAROL))), relay=relay)).state is None
 
 
+@pytest.mark.req("SHK-120")
+@pytest.mark.parametrize("listed", [(), ("",), ("no:where:at all",)])
+async def test_a_node_without_an_address_in_the_directory_is_to_be_found_otherwise(listed: tuple[str, ...]) -> None:
+    manager = FakeManager(ack())
+    manager.found = FoundBy.DHT
+    nowhere = replace(record(BOB), address_or_proxy_nodes=listed)
+    outcome = await deliver(head(manager), Route(nowhere))
+    assert (outcome.state, outcome.found) == (SendState.ACKNOWLEDGED, "dht")
+    await deliver(head(manager), Route(nowhere), address=Endpoint("192.0.2.7", 9))
+    assert [addresses for _, addresses in manager.targets] == [[], ["/ip4/192.0.2.7/tcp/9"]]
+
+
+@pytest.mark.req("SHK-120")
+async def test_without_a_relay_a_node_behind_one_is_asked_of_the_dht() -> None:
+    manager = FakeManager(ack())
+    manager.dht = object()
+    manager.found = FoundBy.DHT
+    behind = Route(replace(record(BOB), routing=True, address_or_proxy_nodes=()))
+    outcome = await deliver(head(manager), behind)
+    assert (outcome.state, outcome.found) == (SendState.ACKNOWLEDGED, "dht")
+    assert manager.targets == [(record(BOB).peer_id, [])]
+
+
+@pytest.mark.req("SHK-120")
+async def test_a_seed_node_is_found_by_the_id_that_follows_from_its_name() -> None:
+    manager = FakeManager(agent="p2pstack/x", topic=0)
+    manager.found = FoundBy.DHT
+    topics = iter([[], [key_of_name(ShinkaiName.parse(BOB)).peer_id]])
+    manager.topic_peers = lambda _: next(topics)  # type: ignore[method-assign]
+    manager.topic = 1
+    outcome = await deliver(seed(manager), Route(replace(record(BOB), address_or_proxy_nodes=())))
+    assert (outcome.reached, outcome.found) == (True, "dht")
+    assert manager.targets == [(key_of_name(ShinkaiName.parse(BOB)).peer_id, [])]
+
+
 async def test_what_needs_no_acknowledgement_is_sent() -> None:
     assert (await deliver(head(FakeManager()), acknowledged=False)).state is SendState.SENT
     assert (await deliver(seed(FakeManager(agent="p2pstack/x")), acknowledged=False)).state is SendState.SENT
@@ -182,9 +225,10 @@ async def test_an_original_of_the_seed_era_is_not_waited_for(
 
 async def test_where_nobody_is_in_the_topic_its_node_is_dialled() -> None:
     manager = FakeManager(agent="", topic=0)
+    manager.found = None
     with pytest.raises(Exception, match="can't be dialled"):
         await deliver(seed(manager), address=Endpoint("192.0.2.7", 9))
-    assert manager.dials == ["/ip4/192.0.2.7/tcp/9"]
+    assert manager.targets == [(key_of_name(ShinkaiName.parse(BOB)).peer_id, ["/ip4/192.0.2.7/tcp/9"])]
     silent = FakeManager(agent="p2pstack/x", topic=1)
     silent.topic_peers = lambda _: [key_of_name(ShinkaiName.parse(BOB)).peer_id]  # type: ignore[method-assign]
     silent.topic = 0
