@@ -329,9 +329,10 @@ def is_public(address: Multiaddr) -> bool:
     if isinstance(host, str):
         return not _within(host, ("localhost", *_PRIVATE_DOMAINS, *_NOWHERE_DOMAINS))
     if isinstance(host, ipaddress.IPv6Address):
-        behind = host.sixtofour  # the IPv4 address that packets to it are sent to
-        if host.is_site_local or (behind is not None and not behind.is_global):
+        if host.is_site_local:
             return False
+        if host.sixtofour is not None:  # the IPv4 address that packets to it are sent to; Pythons differ on 2002::/16
+            return host.sixtofour.is_global
     return host is not None and host.is_global and not (host.is_multicast or host.is_reserved)
 
 

@@ -184,6 +184,7 @@ async def test_a_relay_that_leads_to_nobody() -> None:
 
     relay.answer = answer
     async with client_of(relay) as (host, client):
+        await host.connect(relay.id, relay.host.addresses)
         with pytest.raises(DeadlineExceeded):
             await client.dial(relay.circuit, SOMEBODY, 0.2)
         assert [each.peer_id for each in host.connections()] == [relay.id]
