@@ -148,7 +148,8 @@ async def test_garbage_in_place_of_an_answer(answer: bytes, error: type[P2PError
 async def test_a_relay_that_never_answers() -> None:
     relay = FakeRelay()
     relay.answer = relay.silence
-    async with client_of(relay) as (_, client):
+    async with client_of(relay) as (host, client):
+        await host.connect(relay.id, relay.host.addresses)
         with pytest.raises(DeadlineExceeded, match="through"):
             await client.dial(relay.circuit, SOMEBODY, 0.2)
         await until(lambda: not relay.host.connections()[0].streams)
