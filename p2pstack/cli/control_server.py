@@ -36,6 +36,11 @@ class ControlConfig:
     """For a client to take a reply, and to answer it where it has to. Against one that was stopped."""
 
 
+_ACCEPTING_TURNS = 8
+"""Turns of the loop in which connections that came last are accepted and ended, before the server closes: asyncio
+forgets to close what it has accepted by then, but not yet handed over."""
+
+
 class ControlServer:
     """Serves ``actions``, by name, on the socket in the folder ``data``. Use it with ``async with``.
 
@@ -70,9 +75,11 @@ class ControlServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closing = True
+        _remove(self.address)
+        for _ in range(_ACCEPTING_TURNS):
+            await asyncio.sleep(0)
         if self._server is not None:
             self._server.close()
-        _remove(self.address)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
