@@ -9,8 +9,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 from p2pstack.aio.waiting import WaitingList
 from p2pstack.errors import ConfigError, DeadlineExceeded, DialError, HostClosed, P2PError
@@ -19,6 +17,7 @@ from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.bootstrap_targets import Place, Targets
+from p2pstack.services.life import HostService
 
 __all__ = ["Bootstrap", "BootstrapConfig", "BootstrapConnected", "BootstrapFailed"]
 
@@ -99,7 +98,7 @@ class BootstrapFailed(Event):
     retry_in: float
 
 
-class Bootstrap:
+class Bootstrap(HostService):
     """Keeps connections to ``wanted`` of the peers that ``addresses`` lead to, while the host has not enough peers.
 
     Addresses end with ``/p2p`` and an id, or without, where anybody who answers is taken; ``/dnsaddr`` may stand for
@@ -115,6 +114,8 @@ class Bootstrap:
         DecodeError: one can't be read.
     """
 
+    _label = "the bootstrap"
+
     def __init__(
         self, host: BaseHost, addresses: Sequence[str | Multiaddr], *, config: BootstrapConfig | None = None
     ) -> None:
@@ -127,33 +128,18 @@ class Bootstrap:
         self._waiting = WaitingList()
         self._events: EventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the bootstrap was stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerConnected, PeerDisconnected)
         self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
 
-    async def stop(self) -> None:
-        """End; the connections stay. Called by the host, or by ``async with``. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        if self in self._host.services and not self._host.network.closing:
-            self._host.services.remove(self)
+    async def _end(self) -> None:
+        """End; the connections stay."""
         try:
             if self._events is not None:
                 self._events.close()
@@ -165,16 +151,6 @@ class Bootstrap:
             self._protect([])
         finally:
             self._waiting.wake()
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     # -- what programs do
 

@@ -14,10 +14,8 @@ from collections import Counter
 from collections.abc import Coroutine
 from math import inf
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
-from p2pstack.errors import ConfigError, DeadlineExceeded, HostClosed, P2PError
+from p2pstack.errors import ConfigError, DeadlineExceeded, P2PError
 from p2pstack.host.events import EventStream
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.discovery_backoff import DialBackoff
@@ -25,6 +23,7 @@ from p2pstack.services.gossipsub.discovery_config import TopicDiscoveryConfig
 from p2pstack.services.gossipsub.discovery_sources import TopicPeer, TopicSource
 from p2pstack.services.gossipsub.events import PeerLeftTopic
 from p2pstack.services.gossipsub.service import Gossipsub
+from p2pstack.services.life import HostService
 
 __all__ = ["TopicDiscovery"]
 
@@ -44,7 +43,7 @@ class _Topic:
         self.next_search = 0.0
 
 
-class TopicDiscovery:
+class TopicDiscovery(HostService):
     """Finds peers of the topics that ``pubsub`` is subscribed to, and has them find us.
 
     Make it before the host is started, which starts and ends it then; or use it with ``async with``, at any time::
@@ -60,6 +59,8 @@ class TopicDiscovery:
     Raises:
         ConfigError: there is no source.
     """
+
+    _label = "discovery"
 
     def __init__(self, pubsub: Gossipsub, *sources: TopicSource, config: TopicDiscoveryConfig | None = None) -> None:
         if not sources:
@@ -78,60 +79,33 @@ class TopicDiscovery:
         self._turns = asyncio.Semaphore(config.max_searches)
         self._events: EventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        self._host.services.append(self)
+        super().__init__(self._host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("discovery was stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerLeftTopic)
         self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
 
-    async def stop(self) -> None:
-        """End, and leave the sources, for at most ``close_timeout`` seconds; connections stay. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        if self in self._host.services and not self._host.network.closing:
-            self._host.services.remove(self)
-        try:
-            if self._events is not None:
-                self._events.close()
-            ending = [*self._tasks, *self._dials.values()]
-            for task in ending:
+    async def _end(self) -> None:
+        """End, and leave the sources, for at most ``close_timeout`` seconds; connections stay."""
+        if self._events is not None:
+            self._events.close()
+        ending = [*self._tasks, *self._dials.values()]
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+        for topic in list(self._topics):
+            self._leave(topic)
+        if self._leaving:
+            _, late = await asyncio.wait(self._leaving, timeout=self.config.close_timeout)
+            for task in late:
                 task.cancel()
-            if ending:
-                await asyncio.wait(ending)
-            for topic in list(self._topics):
-                self._leave(topic)
-            if self._leaving:
-                _, late = await asyncio.wait(self._leaving, timeout=self.config.close_timeout)
-                for task in late:
-                    task.cancel()
-                if late:
-                    await asyncio.wait(late)
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+            if late:
+                await asyncio.wait(late)
 
     # -- what there is to do
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from types import TracebackType
-from typing import Self
 
 from p2pstack.errors import HostClosed, LocalError
 from p2pstack.gossipsub.protocols import PROTOCOLS
@@ -22,11 +20,12 @@ from p2pstack.services.gossipsub.publishing import Publisher, PublishResult
 from p2pstack.services.gossipsub.subscription import Subscription
 from p2pstack.services.gossipsub.validation import Validator, Validators
 from p2pstack.services.gossipsub.verifier import Verifier
+from p2pstack.services.life import HostService
 
 __all__ = ["Gossipsub"]
 
 
-class Gossipsub:
+class Gossipsub(HostService):
     """Publish and subscribe through the mesh of gossipsub, versions 1.0 to 1.3. A host has one.
 
     Make it before the host is started, which starts and ends it then; or use it with ``async with``, at any time::
@@ -39,6 +38,8 @@ class Gossipsub:
                     print(message.author, message.data)
     """
 
+    _label = "pubsub"
+
     def __init__(self, host: BaseHost, *, config: PubsubConfig | None = None) -> None:
         self.config = config = config or PubsubConfig()
         self._host = host
@@ -50,25 +51,16 @@ class Gossipsub:
         self._publisher = Publisher(self._engine)
         self._events: EventStream | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._stopped: asyncio.Event | None = None
         receiver = Receiver(self._engine, self._verifier, self._validators)
         host.network.on_opened.append(self._engine.opened)
         for protocol in PROTOCOLS:
             host.handle(protocol, receiver.serve, eager=True, max_streams=MAX_STREAMS)
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("pubsub was stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         self._engine.start()
         self._events = self._host.events(ConnectionEnded, PeerIdentified)
         self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
@@ -77,21 +69,11 @@ class Gossipsub:
                 self._engine.opened(connection)
                 self._engine.links[connection.peer_id].known_before = True
 
-    async def stop(self) -> None:
-        """Leave all topics and end all streams; called by the host, or by ``async with``. Idempotent.
+    async def _end(self) -> None:
+        """Leave all topics and end all streams.
 
         What is queued still goes out, for at most ``close_timeout`` seconds. Iterations over subscriptions end.
         """
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        try:
-            await self._stop()
-        finally:
-            self._stopped.set()
-
-    async def _stop(self) -> None:
         engine = self._engine
         for subscriptions in list(engine.subscriptions.values()):
             for subscription in list(subscriptions):
@@ -101,8 +83,6 @@ class Gossipsub:
         host.network.on_opened.remove(engine.opened)
         for protocol in PROTOCOLS:
             host.unhandle(protocol)
-        if self in host.services and not host.network.closing:
-            host.services.remove(self)
         if self._events is not None:
             self._events.close()
         tasks: list[asyncio.Task[None]] = []
@@ -124,15 +104,6 @@ class Gossipsub:
             tasks.append(self._watcher)
         if tasks:
             await asyncio.wait(tasks)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def _watch(self, events: EventStream) -> None:
         """Forget peers that are gone, and try those again that tell of what they speak."""

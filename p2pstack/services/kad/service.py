@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from p2pstack.autonat.reachability import Reachability
 from p2pstack.errors import HostClosed, LocalError, P2PError
@@ -27,12 +24,13 @@ from p2pstack.services.kad.finding import ProviderSearch, find_closest, find_pee
 from p2pstack.services.kad.publishing import Publisher
 from p2pstack.services.kad.results import FoundPeer, FoundPeers, FoundValue, Joined, Sent
 from p2pstack.services.kad.upkeep import Upkeep
+from p2pstack.services.life import HostService
 from p2pstack.services.standard import Host
 
 __all__ = ["Kademlia"]
 
 
-class Kademlia:
+class Kademlia(HostService):
     """Takes part in a DHT: finds peers by id, keeps small values, and tells who provides what.
 
     Make it before the host is started, which starts and ends it then; or use it with ``async with``, at any time. A
@@ -47,6 +45,8 @@ class Kademlia:
             found = await dht.find_peer(peer_id)
             print(found.addresses)
     """
+
+    _label = "the DHT"
 
     def __init__(
         self,
@@ -66,24 +66,15 @@ class Kademlia:
         self._mode = config.mode
         self._serving = False
         self._events: EventStream | None = None
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
         host.routers.append(self)
         if self._mode is Mode.SERVER:
             self._serve(serving=True)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the DHT was stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         engine = self._engine
         engine.running = True
         self._events = self._host.events(PeerIdentified, ConnectionEnded, ReachabilityChanged)
@@ -94,31 +85,13 @@ class Kademlia:
             if info is not None:
                 engine.members.identified(info, connection)
 
-    async def stop(self) -> None:
-        """End all lookups and streams; called by the host, or by ``async with``. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        try:
-            self._serve(serving=False)
-            self._host.routers.remove(self)
-            if not self._host.network.closing:
-                self._host.services.remove(self)
-            if self._events is not None:
-                self._events.close()
-            await self._engine.stop()
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+    async def _end(self) -> None:
+        """End all lookups and streams."""
+        self._serve(serving=False)
+        self._host.routers.remove(self)
+        if self._events is not None:
+            self._events.close()
+        await self._engine.stop()
 
     async def _watch(self, events: EventStream) -> None:
         """Take peers that speak the protocol, forget connections, and follow reachability."""

@@ -20,10 +20,7 @@ import secrets
 from functools import partial
 from ipaddress import ip_address
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
-from p2pstack.errors import HostClosed
 from p2pstack.host.events import AddressesChanged, EventStream
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr
@@ -32,6 +29,7 @@ from p2pstack.mdns.advert import NAME_SIZE, peer_name
 from p2pstack.mdns.config import MdnsConfig
 from p2pstack.mdns.discovery import Discovery, Key
 from p2pstack.mdns.segment import Segment
+from p2pstack.services.life import HostService
 from p2pstack.services.mdns.dialling import FoundPeerDialler
 from p2pstack.services.mdns.events import MdnsPeerExpired, MdnsPeerFound
 from p2pstack.services.mdns.interfaces import choose, interfaces, segments
@@ -42,8 +40,10 @@ __all__ = ["Mdns"]
 logger = logging.getLogger("p2pstack.mdns")
 
 
-class Mdns:
+class Mdns(HostService):
     """Finds peers on the local network; started and stopped with the host, or by ``async with``."""
+
+    _label = "mDNS"
 
     def __init__(self, host: BaseHost, config: MdnsConfig | None = None) -> None:
         self.config = config = config or MdnsConfig()
@@ -57,32 +57,19 @@ class Mdns:
         self._changed = asyncio.Event()
         self._events: EventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin to speak on the interfaces that are there. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("mDNS was stopped")
-        if self._tasks:
-            return
+    async def _begin(self) -> None:
+        """Begin to speak on the interfaces that are there."""
         loop = asyncio.get_running_loop()
         self._events = self._host.events(AddressesChanged)
         self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._keep())]
         self._dialler.start()
 
-    async def stop(self) -> None:
-        """Say goodbye, and end. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
+    async def _end(self) -> None:
+        """Say goodbye, and end."""
         try:
             if self._events is not None:
                 self._events.close()
@@ -99,18 +86,6 @@ class Mdns:
             for transport in self._transports.values():
                 transport.close()
             self._transports.clear()
-            if not self._host.network.closing:
-                self._host.services.remove(self)
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     # -- what programs ask
 

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
-from p2pstack.errors import DeadlineExceeded, DialError, HostClosed, LimitExceeded, LocalError, P2PError
+from p2pstack.errors import DeadlineExceeded, DialError, LimitExceeded, LocalError, P2PError
 from p2pstack.host.events import ConnectionOpened, DialFailed, EventStream, PeerDisconnected
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.events import PeerIdentified
+from p2pstack.services.life import HostService
 from p2pstack.services.peers.attempts import judge
 from p2pstack.services.peers.config import PeersConfig
 from p2pstack.services.peers.dialling import KnownPeerDialler
@@ -50,7 +49,7 @@ class _Connected:
         return isinstance(peer, PeerId) and bool(self._host.connections(peer))
 
 
-class PersistentPeers:
+class PersistentPeers(HostService):
     """Keeps what is known of peers in ``storage``: a file of its own, or an open database that others use too.
 
     Make it before the host is started, and the host starts and ends it; or use it with ``async with``. ::
@@ -63,6 +62,8 @@ class PersistentPeers:
     A file that can't be used costs nothing but the memory: ``error`` says why, :class:`PeersUnavailable` tells it, and
     the host starts and runs as one without a file (PEERS-08).
     """
+
+    _label = "the known peers"
 
     def __init__(
         self,
@@ -86,21 +87,12 @@ class PersistentPeers:
         self._events: EventStream | None = None
         self._watching: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Load what is known, and begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the known peers were stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Load what is known, and begin."""
         self._events = self._host.events(PeerIdentified, ConnectionOpened, PeerDisconnected, DialFailed)
         await self._load()
         for connection in self._host.connections():
@@ -111,35 +103,17 @@ class PersistentPeers:
         if self._table is not None:
             self._tasks.append(loop.create_task(self._write_again_and_again()))
 
-    async def stop(self) -> None:
-        """Write what is left, and end; called by the host, or by ``async with``. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        if self in self._host.services and not self._host.network.closing:
-            self._host.services.remove(self)
-        try:
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            if self._events is not None:
-                self._events.close()
-            if self._watching is not None:
-                await self._watching  # to the end of what has been told already
-            await self._finish()
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+    async def _end(self) -> None:
+        """Write what is left, and end."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._events is not None:
+            self._events.close()
+        if self._watching is not None:
+            await self._watching  # to the end of what has been told already
+        await self._finish()
 
     # -- what programs do
 

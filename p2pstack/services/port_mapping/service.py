@@ -16,13 +16,11 @@ import contextlib
 import logging
 from ipaddress import IPv4Address
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
-from p2pstack.errors import HostClosed
 from p2pstack.host.events import AddressesChanged, EventStream
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr, TcpEndpoint, from_sockaddr, is_public, tcp_endpoint
+from p2pstack.services.life import HostService
 from p2pstack.services.port_mapping.config import PortMappingConfig
 from p2pstack.services.port_mapping.events import PortMapped, PortMappingFailed
 from p2pstack.services.port_mapping.gateway import Gateway, Lease, PortMappingError
@@ -35,8 +33,10 @@ logger = logging.getLogger("p2pstack.port_mapping")
 _SOURCE = "port-mapping"
 
 
-class PortMapping:
+class PortMapping(HostService):
     """Has the gateway pass the host's listen ports on; started and stopped with the host, or by ``async with``."""
+
+    _label = "port mapping"
 
     def __init__(self, host: BaseHost, config: PortMappingConfig | None = None) -> None:
         self.config = config or PortMappingConfig()
@@ -51,31 +51,18 @@ class PortMapping:
         self._changed = asyncio.Event()
         self._events: EventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; returns at once, what comes of it is told by events. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("port mapping was stopped")
-        if self._tasks:
-            return
+    async def _begin(self) -> None:
+        """Begin; returns at once, what comes of it is told by events."""
         self._events = self._host.events(AddressesChanged)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._keep())]
 
-    async def stop(self) -> None:
-        """Take all mappings back, within ``stop_timeout`` seconds. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
+    async def _end(self) -> None:
+        """Take all mappings back, within ``stop_timeout`` seconds."""
         host = self._host
         try:
             if self._events is not None:
@@ -91,18 +78,6 @@ class PortMapping:
             if self._asking is not None:
                 self._asking.cancel()
             host.advertise(_SOURCE, ())
-            if not host.network.closing:
-                host.services.remove(self)
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     @property
     def mapped(self) -> dict[int, Multiaddr]:

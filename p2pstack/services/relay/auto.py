@@ -7,11 +7,10 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from p2pstack.autonat.reachability import Reachability
-from p2pstack.errors import ConfigError, HostClosed, P2PError
+from p2pstack.errors import ConfigError, P2PError
 from p2pstack.host.events import EventStream
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.circuits import is_circuit
@@ -20,6 +19,7 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.relay.protocols import HOP
 from p2pstack.services.autonat.events import ReachabilityChanged
 from p2pstack.services.events import PeerIdentified
+from p2pstack.services.life import HostService
 from p2pstack.services.relay.client import RelayClient
 from p2pstack.services.relay.client_config import AutoRelayConfig
 from p2pstack.services.relay.client_events import ReservationLost
@@ -35,7 +35,7 @@ class _Backoff(NamedTuple):
     failures: int
 
 
-class AutoRelay:
+class AutoRelay(HostService):
     """Keeps reservations with ``wanted`` relays, unless the host is publicly reachable.
 
     Whether it is, the AutoNAT client tells by its events, or the program by :meth:`set_reachability`. It takes
@@ -45,6 +45,8 @@ class AutoRelay:
     Make it before the host is started, behind the client, and the host starts and ends it; or use it with ``async
     with``, inside of the client's.
     """
+
+    _label = "the automatic relays"
 
     def __init__(
         self,
@@ -65,52 +67,25 @@ class AutoRelay:
         self._news = asyncio.Event()
         self._events: EventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the automatic relays were stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerIdentified, ReachabilityChanged, ReservationLost)
         self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
 
-    async def stop(self) -> None:
-        """Give back what is held; called by the host, or by ``async with``. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        if self in self._host.services and not self._host.network.closing:
-            self._host.services.remove(self)
-        try:
-            if self._events is not None:
-                self._events.close()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            await self._release_all()
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+    async def _end(self) -> None:
+        """Give back what is held."""
+        if self._events is not None:
+            self._events.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._release_all()
 
     # -- what programs do
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
@@ -15,6 +13,7 @@ from p2pstack.identity.circuits import circuit_address, is_circuit, split_circui
 from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.relay.protocols import STOP
+from p2pstack.services.life import HostService
 from p2pstack.services.relay.client_config import RelayClientConfig
 from p2pstack.services.relay.hop import Hops
 from p2pstack.services.relay.reservation import RelayReservation
@@ -26,7 +25,7 @@ _SOURCE = "relay"
 """As who the client advertises addresses."""
 
 
-class RelayClient:
+class RelayClient(HostService):
     """Circuit relay v2, the client's side. A host has one; it then dials and listens on ``/…/p2p/RELAY/p2p-circuit``.
 
     Make it before the host is started, which starts and ends it then; or use it with ``async with``, at any time::
@@ -36,6 +35,8 @@ class RelayClient:
             print(host.full_addresses)
     """
 
+    _label = "the relay client"
+
     def __init__(self, host: BaseHost, *, config: RelayClientConfig | None = None) -> None:
         if host.circuits is not None:
             raise LocalError("the host has a relay client already")
@@ -43,51 +44,26 @@ class RelayClient:
         self.host = host
         self._hops = Hops(host)
         self._reservations: dict[PeerId, RelayReservation] = {}
-        self._stopped: asyncio.Event | None = None
         handler = StopHandler(host, self.config, self._way)
         # On one connection as many streams more may be open whose relay has not said yet who is there.
         host.handle(STOP, handler.serve, max_streams=2 * self.config.max_circuits)
         host.circuits = self
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Nothing to do: what is needed begins with the first reservation.
+    async def _begin(self) -> None:
+        """Nothing to do: what is needed begins with the first reservation."""
 
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the relay client was stopped")
-
-    async def stop(self) -> None:
-        """Give all reservations back; called by the host, or by ``async with``. Idempotent.
+    async def _end(self) -> None:
+        """Give all reservations back.
 
         Connections that passed a relay already go on.
         """
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
         host = self.host
         host.unhandle(STOP)
         host.circuits = None
-        if not host.network.closing:
-            host.services.remove(self)
-        try:
-            await asyncio.gather(*(self.release(relay) for relay in list(self._reservations)))
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+        await asyncio.gather(*(self.release(relay) for relay in list(self._reservations)))
 
     # -- what programs do
 

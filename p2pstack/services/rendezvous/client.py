@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 from p2pstack.errors import ConfigError, DecodeError, HostClosed, P2PError, ProtocolViolation
 from p2pstack.host.events import AddressesChanged, EventStream
@@ -16,6 +14,7 @@ from p2pstack.rendezvous.protocols import MAX_TTL, PROTOCOL, check_namespace
 from p2pstack.rendezvous.status import Status
 from p2pstack.rendezvous.view import RegisteredPeer, View
 from p2pstack.services.gossipsub.exchange import read_targets
+from p2pstack.services.life import HostService
 from p2pstack.services.rendezvous.asking import Asker
 from p2pstack.services.rendezvous.client_config import RendezvousClientConfig
 from p2pstack.services.rendezvous.errors import RendezvousRefused
@@ -26,7 +25,7 @@ from p2pstack.services.standard import Host
 __all__ = ["RendezvousClient"]
 
 
-class RendezvousClient:
+class RendezvousClient(HostService):
     """Registers with rendezvous points, and discovers who else has.
 
     ``points`` are peer ids or addresses with ``/p2p`` at their end. All are used: a registration is made at each of
@@ -46,6 +45,8 @@ class RendezvousClient:
         DecodeError: one can't be read.
     """
 
+    _label = "the rendezvous client"
+
     def __init__(self, host: Host, points: Sequence[Target], *, config: RendezvousClientConfig | None = None) -> None:
         self.config = config = config or RendezvousClientConfig()
         self.host = host
@@ -59,51 +60,24 @@ class RendezvousClient:
         self._turns: dict[str, asyncio.Lock] = {}
         self._events: EventStream | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._stopped: asyncio.Event | None = None
-        host.services.append(self)
+        super().__init__(host)
 
     # -- life
 
-    async def start(self) -> None:
-        """Begin; called by the host, or by ``async with``. Idempotent.
-
-        Raises:
-            HostClosed: it was stopped; make another one.
-        """
-        if self._stopped is not None:
-            raise HostClosed("the rendezvous client was stopped")
-        if self._events is not None:
-            return
+    async def _begin(self) -> None:
+        """Begin."""
         for point, addresses in self._points.items():
             self.host.remember(point, addresses)
         self._events = self.host.events(AddressesChanged)
         self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
 
-    async def stop(self) -> None:
-        """End all registrations, and tell the points; called by the host, or by ``async with``. Idempotent."""
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = asyncio.Event()
-        if self in self.host.services and not self.host.network.closing:
-            self.host.services.remove(self)
-        try:
-            if self._events is not None:
-                self._events.close()
-            if self._watcher is not None:
-                await self._watcher
-            await asyncio.gather(*(self.unregister(namespace) for namespace in list(self._keepers)))
-        finally:
-            self._stopped.set()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
+    async def _end(self) -> None:
+        """End all registrations, and tell the points."""
+        if self._events is not None:
+            self._events.close()
+        if self._watcher is not None:
+            await self._watcher
+        await asyncio.gather(*(self.unregister(namespace) for namespace in list(self._keepers)))
 
     async def _watch(self, events: EventStream) -> None:
         async for _ in events:
