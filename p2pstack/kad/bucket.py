@@ -11,13 +11,15 @@ __all__ = ["Bucket", "Entry"]
 class Entry:
     """A peer in a bucket.
 
-    ``heard_at`` is when it last answered us; ``failures`` counts its requests since then that failed.
+    ``position`` is where it lies, ``heard_at`` when it last answered us; ``failures`` counts its requests since then
+    that failed.
     """
 
-    __slots__ = ("contact", "failures", "heard_at")
+    __slots__ = ("contact", "failures", "heard_at", "position")
 
     def __init__(self, contact: Contact, heard_at: float) -> None:
         self.contact = contact
+        self.position = contact.position
         self.heard_at = heard_at
         self.failures = 0
 

@@ -23,8 +23,6 @@ _REMEMBERED = 4_096
 _MAX_REMEMBERED_SIZE = 512
 """Entries up to this size are remembered: an honest one has 50 to 300 bytes."""
 
-_CONNECTED = b"\x18\x01"
-
 
 class Contact:
     """A peer and its addresses, without ``/p2p`` parts. Not to be changed once made.
@@ -32,14 +30,14 @@ class Contact:
     Equal when both are; hashes by the peer.
     """
 
-    __slots__ = ("_encoded", "_groups", "_position", "addresses", "peer")
+    __slots__ = ("_entry", "_groups", "_position", "addresses", "peer")
 
     def __init__(self, peer: PeerId, addresses: tuple[Multiaddr, ...] = ()) -> None:
         self.peer = peer
         self.addresses = addresses
         self._position: int | None = None
         self._groups: tuple[bytes, ...] | None = None
-        self._encoded: bytes | None = None
+        self._entry: bytes | None = None
 
     @property
     def position(self) -> int:
@@ -60,15 +58,21 @@ class Contact:
         new = [each for each in more if each not in self.addresses][: max(limit - len(self.addresses), 0)]
         return Contact(self.peer, (*self.addresses, *new)) if new else self
 
-    def encode(self, *, connected: bool = False) -> bytes:
+    def encode(self) -> bytes:
         """Return the peer as it stands in a message, without its tag and length.
 
-        ``connected`` says that the writer has a connection to it; nobody is known to act on that.
+        That we have a connection to it is not said: nobody is known to act on that.
         """
-        if self._encoded is None:
-            raw = kad_pb2.KadPeer(id=self.peer.to_bytes(), addrs=[each.to_bytes() for each in self.addresses])
-            self._encoded = protobuf.serialize(raw)
-        return self._encoded + _CONNECTED if connected else self._encoded
+        raw = kad_pb2.KadPeer(id=self.peer.to_bytes(), addrs=[each.to_bytes() for each in self.addresses])
+        return protobuf.serialize(raw)
+
+    @property
+    def entry(self) -> bytes:
+        """What :meth:`encode` returns, behind its length. HOT PATH."""
+        if self._entry is None:
+            body = self.encode()
+            self._entry = uvarint.encode(len(body)) + body
+        return self._entry
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Contact):
@@ -115,8 +119,3 @@ def _decode(data: bytes, max_addresses: int) -> Contact | None:
 
 
 _remembered = lru_cache(maxsize=_REMEMBERED)(_decode)
-
-
-def encode_entry(tag: bytes, body: bytes) -> bytes:
-    """Return one field of bytes: tag, length and value."""
-    return tag + uvarint.encode(len(body)) + body

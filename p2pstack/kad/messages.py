@@ -6,16 +6,16 @@ forty are parsed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from p2pstack.errors import DecodeError
-from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.config import KadConfig
-from p2pstack.kad.contacts import Contact, decode_contact, encode_entry
+from p2pstack.kad.contacts import Contact, decode_contact
 from p2pstack.kad.records import Record
-from p2pstack.wire.fields import VARINT, walk
+from p2pstack.wire import uvarint
+from p2pstack.wire.fields import BYTES, walk
 
 __all__ = ["Message", "MessageType", "decode", "encode", "fit"]
 
@@ -23,9 +23,6 @@ _TYPE, _KEY, _RECORD, _CLOSER, _PROVIDERS = 1, 2, 3, 8, 9
 _KEY_TAG, _RECORD_TAG, _CLOSER_TAG, _PROVIDERS_TAG = b"\x12", b"\x1a", b"\x42", b"\x4a"
 _LEVEL_ONE = b"\x50\x01"
 """What go writes; nobody reads it."""
-
-_PEER_OVERHEAD = 8
-"""More than tag, length and connection of a peer take."""
 
 _OVERHEAD = 128
 """More than the tags and lengths of everything else, a publisher and a ttl take."""
@@ -53,21 +50,19 @@ class Message:
     providers: tuple[Contact, ...] = ()
 
 
-def encode(message: Message, is_connected: Callable[[PeerId], bool] | None = None) -> bytes:
-    """Return a message's bytes, without the length in front; fields in the order of their numbers.
-
-    ``is_connected`` tells to which peers there is a connection; without it none is marked.
-    """
+def encode(message: Message) -> bytes:
+    """Return a message's bytes, without the length in front; fields in the order of their numbers."""
     # PUT_VALUE is 0, and so absent in proto3 (GEN-13).
     parts = [bytes((0x08, message.type))] if message.type else []
     if message.key:
-        parts.append(encode_entry(_KEY_TAG, message.key))
+        parts += (_KEY_TAG, uvarint.encode(len(message.key)), message.key)
     if message.record is not None:
-        parts.append(encode_entry(_RECORD_TAG, message.record.encode()))
-    for tag, contacts in ((_CLOSER_TAG, message.closer), (_PROVIDERS_TAG, message.providers)):
-        for each in contacts:
-            connected = is_connected is not None and is_connected(each.peer)
-            parts.append(encode_entry(tag, each.encode(connected=connected)))
+        record = message.record.encode()
+        parts += (_RECORD_TAG, uvarint.encode(len(record)), record)
+    for each in message.closer:
+        parts += (_CLOSER_TAG, each.entry)
+    for each in message.providers:
+        parts += (_PROVIDERS_TAG, each.entry)
     parts.append(_LEVEL_ONE)
     return b"".join(parts)
 
@@ -77,8 +72,8 @@ def fit(message: Message, limit: int) -> Message:
 
     Half of the room is kept for closer peers, without which a lookup would end here (KAD-06).
     """
-    peers = (*message.closer, *message.providers)
-    if len(message.key) + sum(len(each.encode()) + _PEER_OVERHEAD for each in peers) + _record_bound(message) <= limit:
+    peers = _size(message.closer) + _size(message.providers)
+    if len(message.key) + peers + _record_bound(message) <= limit:
         return message
     bare = len(encode(replace(message, closer=(), providers=())))
     room = limit - bare
@@ -93,11 +88,15 @@ def _record_bound(message: Message) -> int:
     return _OVERHEAD + (0 if record is None else len(record.key) + len(record.value) + len(record.time_received))
 
 
+def _size(contacts: tuple[Contact, ...]) -> int:
+    return len(contacts) + sum([len(each.entry) for each in contacts])
+
+
 def _fitting(contacts: tuple[Contact, ...], room: int) -> tuple[tuple[Contact, ...], int]:
     """Return the first of the contacts that fit, and the bytes that they take."""
     used = 0
     for number, each in enumerate(contacts):
-        size = len(encode_entry(_CLOSER_TAG, each.encode(connected=True)))
+        size = len(_CLOSER_TAG) + len(each.entry)
         if used + size > room:
             return contacts[:number], used
         used += size
@@ -118,18 +117,20 @@ def decode(data: bytes, config: KadConfig) -> Message:
         raise DecodeError(f"a message is longer than {config.max_received} bytes", requirement="KAD-01")
     kind, key = 0, b""
     record: bytes | None = None
-    peers: dict[int, list[bytes]] = {_CLOSER: [], _PROVIDERS: []}
-    room = {_CLOSER: config.max_closer, _PROVIDERS: config.max_told_providers}
-    left = config.max_fields
-    for number, wire, start, end in walk(data):
-        left -= 1
-        if left < 0:
-            raise DecodeError(f"a message has more than {config.max_fields} fields", requirement="KAD-01")
-        if wire == VARINT:
+    closer: list[bytes] = []
+    providers: list[bytes] = []
+    max_fields, max_closer, max_peer_size = config.max_fields, config.max_closer, config.max_peer_size
+    for count, (number, wire, start, end) in enumerate(walk(data)):
+        if count >= max_fields:
+            raise DecodeError(f"a message has more than {max_fields} fields", requirement="KAD-01")
+        if wire != BYTES:
             kind = start if number == _TYPE else kind
-        elif number in peers:
-            if len(peers[number]) < room[number] and end - start <= config.max_peer_size:
-                peers[number].append(data[start:end])
+        elif number == _CLOSER:
+            if len(closer) < max_closer and end - start <= max_peer_size:
+                closer.append(data[start:end])
+        elif number == _PROVIDERS:
+            if len(providers) < config.max_told_providers and end - start <= max_peer_size:
+                providers.append(data[start:end])
         elif number == _KEY:
             key = data[start:end]
         elif number == _RECORD:
@@ -139,8 +140,8 @@ def decode(data: bytes, config: KadConfig) -> Message:
         type=_type(kind),
         key=key,
         record=None if record is None else Record.decode(record),
-        closer=_contacts(peers[_CLOSER], config),
-        providers=_contacts(peers[_PROVIDERS], config),
+        closer=_contacts(closer, config.max_addresses),
+        providers=_contacts(providers, config.max_addresses),
     )
 
 
@@ -151,6 +152,6 @@ def _type(number: int) -> MessageType:
         raise DecodeError(f"there is no message type {number}", requirement="KAD-08") from None
 
 
-def _contacts(entries: Iterable[bytes], config: KadConfig) -> tuple[Contact, ...]:
-    contacts = (decode_contact(each, config.max_addresses) for each in entries)
-    return tuple(each for each in contacts if each is not None)
+def _contacts(entries: Iterable[bytes], max_addresses: int) -> tuple[Contact, ...]:
+    found = [decode_contact(each, max_addresses) for each in entries]
+    return tuple([each for each in found if each is not None])

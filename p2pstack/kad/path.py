@@ -100,8 +100,8 @@ class Path:
 
     def review(self) -> None:
         """Look whether the path is settled now; after each answer, with what it named, and each failure."""
-        if not self.settled:
-            self.settled = self._have_nearest_answered()
+        if not self.settled and self._answered >= self._config.beta:
+            self.settled = all(each.state is State.ANSWERED for each in self._nearest(self._config.beta))
 
     def _nearest(self, count: int) -> Iterator[Candidate]:
         """Yield the ``count`` nearest that have not failed and are not slow."""
@@ -112,20 +112,12 @@ class Path:
                 if not count:
                     return
 
-    def _have_nearest_answered(self) -> bool:
-        number = 0
-        for candidate in self._nearest(self._config.beta):
-            if candidate.state is not State.ANSWERED:
-                return False
-            number += 1
-        return number == self._config.beta
-
     def next(self, may_ask: Callable[[Candidate], bool]) -> Candidate | None:
         """Return the next candidate to ask: of the ``k`` nearest, the nearest that was not asked; None: wait, or end.
 
         Those that ``may_ask`` refuses count as failed, and are taken out: there may be thousands of them.
         """
-        while True:
+        while self._heard:
             waiting = (each for each in self._nearest(self._config.k) if each.state is State.HEARD)
             candidate = next(waiting, None)
             if candidate is None or may_ask(candidate):
@@ -133,6 +125,7 @@ class Path:
             candidate.state = State.FAILED
             self._order.remove(candidate)
             self._heard -= 1
+        return None
 
     @property
     def done(self) -> bool:

@@ -64,7 +64,7 @@ class Query:
         self._own = own
         self._config = config
         self._position = position(key)
-        self._candidates: dict[PeerId, Candidate] = {}
+        self._candidates: dict[bytes, Candidate] = {}  # by the bytes of their ids
         self._asked: dict[PeerId, Candidate] = {}
         self._fresh: dict[PeerId, Candidate] = {}  # of these, the ones that are not slow
         self._groups: Counter[bytes] = Counter()
@@ -87,8 +87,7 @@ class Query:
         candidate.path.settle(candidate, answered=verdict is not Verdict.FAULTY)
         self.failures += verdict is Verdict.FAULTY
         if verdict is not Verdict.FAULTY:
-            for contact in answer.closer[: self._config.max_closer]:
-                self._hear(contact, candidate.hops + 1, candidate.path)
+            self._hear_all(answer.closer[: self._config.max_closer], candidate)
         candidate.path.review()
         if verdict is Verdict.ENOUGH:
             self._finish(Reason.ENOUGH)
@@ -178,13 +177,20 @@ class Query:
         candidate.path.settle(candidate, answered=False)
         candidate.path.review()
 
+    def _hear_all(self, contacts: Iterable[Contact], by: Candidate) -> None:
+        """Take the peers that somebody has named. HOT PATH."""
+        known = self._candidates.get
+        for contact in contacts:
+            candidate = known(contact.peer.to_bytes())
+            # Most are known already. Further addresses are of use where it has none, or is the target.
+            if candidate is None or not candidate.contact.addresses or not candidate.distance:
+                self._hear(contact, by.hops + 1, by.path)
+
     def _hear(self, contact: Contact, hops: int, path: Path) -> None:
-        """Take a peer that somebody has named. HOT PATH."""
+        """Take a peer that is new, or of which more can be known."""
         peer = contact.peer
-        known = self._candidates.get(peer)
+        known = self._candidates.get(peer.to_bytes())
         is_target = peer.to_bytes() == self.key
-        if known is not None and known.contact.addresses and not is_target:
-            return
         admitted = admit(self._config.network, contact)
         if admitted is None or peer == self._own:
             return
@@ -198,10 +204,10 @@ class Query:
 
     def _add(self, contact: Contact, hops: int, path: Path) -> None:
         candidate = Candidate(contact, contact.position ^ self._position, hops, path)
-        self._candidates[contact.peer] = candidate
+        self._candidates[contact.peer.to_bytes()] = candidate
         forgotten = path.hear(candidate)
         if forgotten is not None:
-            del self._candidates[forgotten.contact.peer]
+            del self._candidates[forgotten.contact.peer.to_bytes()]
 
     def _find_target(self, contact: Contact) -> None:
         before = self.target or Contact(contact.peer)

@@ -3,7 +3,7 @@
 ::
 
     answer = responder.respond(request, sender, now)     # None: none is sent
-    data = encode(answer, is_connected)
+    data = encode(answer)
 
 A request that breaks a rule raises :class:`ProtocolViolation`: its stream is reset, the connection lives.
 """
@@ -95,7 +95,7 @@ class Responder:
         if not request.key:
             raise _violation(f"{request.type.name} has no key", "KAD-08")
         nearest = self._table.closest(position(request.key), self._config.k, without=(sender,))
-        return tuple(each for each in nearest if each.addresses)
+        return tuple([each for each in nearest if each.addresses])
 
     # -- values
 

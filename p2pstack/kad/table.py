@@ -145,11 +145,13 @@ class RoutingTable:
         self._groups.update(contact.groups)
         self._size += 1
 
-    def heard(self, peer: PeerId, now: float) -> None:
-        """A peer has answered; nothing happens if it is not in the table."""
+    def heard(self, peer: PeerId, now: float) -> bool:
+        """A peer has answered; return whether it is in the table."""
         entry = self._find(peer)
-        if entry is not None:
-            self._update(self._bucket_of(entry.contact), entry, entry.contact, now)
+        if entry is None:
+            return False
+        self._update(self._bucket_of(entry.contact), entry, entry.contact, now)
+        return True
 
     def failed(self, peer: PeerId, now: float) -> bool:
         """A request to a peer has failed; return whether it leaves the table (KAD-11).
@@ -214,14 +216,12 @@ class RoutingTable:
         Peers whose last request failed are among them only if ``failing``: for own lookups, not for those who ask.
         """
         found: list[Contact] = []
+        absent = [position(peer.to_bytes()) ^ target for peer in without]
         for entries in self._by_distance(target):
-            near = [
-                each.contact
-                for each in entries
-                if (failing or not each.failures) and (not without or each.contact.peer not in without)
-            ]
-            near.sort(key=lambda contact: contact.position ^ target)
-            found += near
+            near = {each.position ^ target: each.contact for each in entries if failing or not each.failures}
+            for distance in absent:
+                near.pop(distance, None)
+            found += [near[distance] for distance in sorted(near)]
             if len(found) >= count:
                 break
         return found[:count]

@@ -12,6 +12,8 @@ from p2pstack.kad.contacts import Contact
 from p2pstack.kad.keyspace import position
 from p2pstack.kad.messages import Message
 from p2pstack.kad.table import RoutingTable
+from p2pstack.wire import protobuf
+from p2pstack.wire.pb import kad_pb2
 
 CONFIG = KadConfig()
 
@@ -32,6 +34,14 @@ def contact(number: int) -> Contact:
 
 def contacts(numbers: Iterable[int]) -> list[Contact]:
     return [contact(number) for number in numbers]
+
+
+def unmarked(body: bytes) -> bytes:
+    """A message of go's without its word on which peers it is connected to, which we don't write."""
+    message = protobuf.parse(kad_pb2.KadMessage, body)
+    for each in (*message.closer_peers, *message.provider_peers):
+        each.ClearField("connection")
+    return protobuf.serialize(message)
 
 
 def nearest(key: bytes, among: Iterable[Contact], count: int = 20) -> list[Contact]:

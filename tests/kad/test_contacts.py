@@ -21,8 +21,7 @@ def entry(number: int, *addresses: bytes) -> bytes:
 def test_a_contact_comes_back_as_it_was_written() -> None:
     one = Contact(peer(1), (address(1), parse("/ip4/127.0.0.1/tcp/4001")))
     assert decode_contact(one.encode(), LIMIT) == one
-    assert decode_contact(one.encode(connected=True), LIMIT) == one
-    assert one.encode(connected=True) == one.encode() + b"\x18\x01"
+    assert one.entry == bytes((len(one.encode()),)) + one.encode()
     assert one.position == position(peer(1).to_bytes())
 
 

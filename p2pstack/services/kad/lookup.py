@@ -103,7 +103,7 @@ class Lookup:
         """Ask one peer, and hand in what it says."""
         peer = contact.peer
         try:
-            answer = await self._messenger.request(contact, self.query.kind, self._frame)
+            answer = await self._messenger.ask(contact, self.query.kind, self._frame)
         except P2PError:
             self._requests.pop(peer, None)
             self._members.failed(peer)

@@ -104,9 +104,7 @@ class Members:
     def heard(self, contact: Contact) -> None:
         """A peer has answered: it may get into the table, if it is a server (KAD-03)."""
         peer = contact.peer
-        if peer in self._table:
-            self._table.heard(peer, monotonic())
-        elif self._host.peerstore.speaks(peer, self._config.protocol):
+        if not self._table.heard(peer, monotonic()) and self._host.peerstore.speaks(peer, self._config.protocol):
             self._add(self._contact(peer, contact.addresses))
 
     def failed(self, peer: PeerId) -> None:

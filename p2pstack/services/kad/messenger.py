@@ -27,6 +27,10 @@ def frame_of(message: Message) -> bytes:
     return uvarint.encode(len(data)) + data
 
 
+_SENT = {kind: f"sent.{kind.name}" for kind in MessageType}
+"""How the requests are counted."""
+
+
 class _Line:
     """The streams on one connection: those that wait for a request, and how many more there may be."""
 
@@ -47,27 +51,37 @@ class Messenger:
         self._lines: dict[Connection, _Line] = {}
 
     async def request(self, contact: Contact, kind: MessageType, frame: bytes) -> Message:
-        """Return a peer's answer to ``frame``; dials the peer if need be. HOT PATH.
+        """As :meth:`ask`, for at most ``peer_timeout`` seconds, dialling included.
 
         Raises:
-            DeadlineExceeded: there was none within ``peer_timeout``, dialling included.
-            ProtocolViolation: it does not parse.
-            DialError: the peer can't be reached.
-            RelayedOnly: it can, but only through a relay.
-            ProtocolNotSupported: it does not speak the protocol.
-            StreamError: it has refused, or is gone.
+            DeadlineExceeded: there was no answer in this time.
+            P2PError: as for :meth:`ask`.
         """
         seconds = self._config.kad.peer_timeout
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                connection = await self.reach(contact)
-                self._counters[f"sent.{kind.name}"] += 1
-                return await self._ask(connection, frame)
+                return await self.ask(contact, kind, frame)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             raise DeadlineExceeded(f"{contact.peer} did not answer within {seconds:g} s") from error
+
+    async def ask(self, contact: Contact, kind: MessageType, frame: bytes) -> Message:
+        """Return a peer's answer to ``frame``; dials the peer if need be. HOT PATH.
+
+        The caller cancels it in time: a lookup knows its deadlines, and a timer costs as much as all else in here.
+
+        Raises:
+            ProtocolViolation: the answer does not parse.
+            DialError: the peer can't be reached.
+            RelayedOnly: it can, but only through a relay.
+            ProtocolNotSupported: it does not speak the protocol.
+            StreamError: it has refused, or is gone.
+        """
+        connection = await self.reach(contact)
+        self._counters[_SENT[kind]] += 1
+        return await self._ask(connection, frame)
 
     async def tell(self, contact: Contact, kind: MessageType, frame: bytes) -> None:
         """Send what has no answer, on a stream of its own; return when the peer has read it (KAD-09).
@@ -82,7 +96,7 @@ class Messenger:
         try:
             async with limit:
                 connection = await self.reach(contact)
-                self._counters[f"sent.{kind.name}"] += 1
+                self._counters[_SENT[kind]] += 1
                 async with self._line(connection).slots:
                     stream = await connection.open_stream(self._config.protocol, lazy=True, timeout=seconds)
                     async with stream:

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from time import time
+from time import monotonic, time
 
+from p2pstack.aio.alarm import NEVER, Alarm
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DecodeError, ProtocolViolation, StreamEOF, StreamTimeout
-from p2pstack.kad.messages import Message, decode
+from p2pstack.errors import DecodeError, ProtocolViolation, StreamEOF
+from p2pstack.kad.messages import Message, MessageType, decode
 from p2pstack.kad.responder import Responder
 from p2pstack.services.kad.config import KademliaConfig
 from p2pstack.services.kad.messenger import frame_of
 
 __all__ = ["Server"]
 
+_SERVED = {kind: f"served.{kind.name}" for kind in MessageType}
+"""How the requests are counted."""
+
 
 class Server:
-    """Serves streams: request after request, in their order, until the peer ends its side."""
+    """Serves streams: request after request, in their order, until the peer ends its side.
+
+    One alarm stands for all streams that wait: a timer for each request costs as much as its answer.
+    """
 
     def __init__(self, responder: Responder, config: KademliaConfig, counters: Counter[str]) -> None:
         self._responder = responder
         self._config = config
         self._counters = counters
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, float] = {}  # until when the next request must have come
+        self._alarm: Alarm | None = None
 
     def __len__(self) -> int:
         """Streams that are served now."""
         return len(self._streams)
 
     async def serve(self, stream: Stream) -> None:
-        """Answer the requests on a stream; what breaks a rule raises, and resets it.
+        """Answer the requests on a stream; what breaks a rule raises, and resets it, as does a request that is late.
 
         Raises:
             ProtocolViolation: a request is to be refused.
-            StreamTimeout: none came in time.
+            StreamError: the stream was reset, or is gone.
         """
-        self._streams.add(stream)
+        if self._alarm is None:
+            self._alarm = Alarm(asyncio.get_running_loop(), self._reset_the_late)
         try:
             while (data := await self._next(stream)) is not None:
                 answer = self._answer(stream, data)
@@ -44,27 +53,33 @@ class Server:
                     stream.write(frame_of(answer))
                     await stream.drain()
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
 
     async def _next(self, stream: Stream) -> bytes | None:
         """Return the next request; None at the end."""
-        limit = asyncio.timeout(self._config.idle_timeout)
+        due = self._streams[stream] = monotonic() + self._config.idle_timeout
+        if self._alarm is not None:
+            self._alarm.at_latest(due)
         try:
-            async with limit:
-                return await stream.read_frame(self._config.kad.max_received)
+            return await stream.read_frame(self._config.kad.max_received)
         except StreamEOF as error:
             if not error.partial:
                 return None
             raise
-        except TimeoutError as error:
-            if isinstance(error, StreamTimeout):
-                raise
-            raise StreamTimeout(f"no request within {self._config.idle_timeout:g} s") from error
+
+    def _reset_the_late(self) -> None:
+        now = monotonic()
+        for stream in [each for each, due in self._streams.items() if due <= now]:
+            self._counters["late"] += 1
+            stream.reset()
+            del self._streams[stream]
+        if self._alarm is not None:
+            self._alarm.at_latest(min(self._streams.values(), default=NEVER))
 
     def _answer(self, stream: Stream, data: bytes) -> Message | None:
         try:
             request = decode(data, self._config.kad)
-            self._counters[f"served.{request.type.name}"] += 1
+            self._counters[_SERVED[request.type]] += 1
             return self._responder.respond(request, stream.peer_id, time())
         except DecodeError as error:
             self._counters["refused"] += 1
@@ -77,3 +92,5 @@ class Server:
         """End all streams: the node is a client from now on (KAD-03)."""
         for stream in list(self._streams):
             stream.reset()
+        if self._alarm is not None:
+            self._alarm.cancel()
