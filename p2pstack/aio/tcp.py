@@ -1,4 +1,4 @@
-"""TCP sockets: one dial, one listener (TCP-01 to TCP-04)."""
+"""TCP sockets: one dial, one listener (TCP-01 to TCP-04, TCP-06)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
@@ -14,7 +15,7 @@ from p2pstack.errors import DeadlineExceeded
 from p2pstack.identity.multiaddrs import Multiaddr, from_sockaddr
 from p2pstack.identity.peer_id import PeerId
 
-__all__ = ["adopt_tcp", "dial_tcp", "listen_tcp", "listening_addresses", "serve_tcp"]
+__all__ = ["adopt_tcp", "close_servers", "dial_tcp", "listen_tcp", "listening_addresses", "serve_tcp"]
 
 _BACKLOG = 512
 """Connections that the kernel keeps for us to accept."""
@@ -22,6 +23,25 @@ _BACKLOG = 512
 _ACCEPTS_A_TURN = 16
 """Connections that are accepted in one turn of the loop, so that a flood does not hold up those that are open. asyncio
 knows one number for both; without descriptors it also complains that many times a second (TCP-03)."""
+
+_HANDOVER_TURNS = 3
+"""Turns of the loop in which a connection that it has accepted comes to its protocol, and ends if that refuses it."""
+
+
+class _Server(Protocol):
+    """What is closed: a server of the loop, or one of a library around it."""
+
+    @property
+    def sockets(self) -> Iterable[_Descriptor]:
+        """What it listens on; none once it is closed."""
+
+    def close(self) -> object:
+        """Listen no longer."""
+
+
+class _Descriptor(Protocol):
+    def fileno(self) -> int:
+        """The number of the socket."""
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -184,9 +204,30 @@ async def serve_tcp(
         await server.start_serving()
         sock.listen(_BACKLOG)
     except BaseException:
-        server.close()
+        await close_servers([server])
         raise
     return server
+
+
+async def close_servers(servers: Iterable[_Server]) -> None:
+    """Listen no longer, once the protocols have what was accepted by now; whoever calls has them refuse it (TCP-06).
+
+    asyncio hands a connection over in the turn after the one in which it accepted it. If the server has closed by then
+    it forgets the socket, and the peer waits for ever. So the loop first stops to look for more.
+    """
+    every = list(servers)
+    loop = asyncio.get_running_loop()
+    try:
+        # Others than asyncio's loop for selectors hand over at once.
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            for server in every:
+                for sock in server.sockets:
+                    loop.remove_reader(sock.fileno())
+        for _ in range(_HANDOVER_TURNS):
+            await asyncio.sleep(0)
+    finally:
+        for server in every:
+            server.close()
 
 
 def adopt_tcp(runtime: Runtime, transport: asyncio.Transport, data: bytes) -> Connection:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from p2pstack.aio.tcp import close_servers
 from p2pstack.cli.arguments import CommandError
 from p2pstack.cli.control_protocol import MAX_LINE, Channel, socket_address
 from p2pstack.errors import P2PError
@@ -34,11 +35,6 @@ class ControlConfig:
 
     reply_timeout: float = 30.0
     """For a client to take a reply, and to answer it where it has to. Against one that was stopped."""
-
-
-_ACCEPTING_TURNS = 8
-"""Turns of the loop in which connections that came last are accepted and ended, before the server closes: asyncio
-forgets to close what it has accepted by then, but not yet handed over."""
 
 
 class ControlServer:
@@ -76,10 +72,8 @@ class ControlServer:
     ) -> None:
         self._closing = True
         _remove(self.address)
-        for _ in range(_ACCEPTING_TURNS):
-            await asyncio.sleep(0)
         if self._server is not None:
-            self._server.close()
+            await close_servers([self._server])
         for task in self._tasks:
             task.cancel()
         if self._tasks:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from p2pstack.aio.tcp import close_servers
+
 __all__ = ["MetricsServer"]
 
 MAX_HEAD = 4_096
@@ -32,6 +34,7 @@ class MetricsServer:
         self._content_type = content_type
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         server = self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=MAX_HEAD)
@@ -41,15 +44,16 @@ class MetricsServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closing = True
         if self._server is not None:
-            self._server.close()
+            await close_servers([self._server])
         for task in self._serving:
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._serving) >= MAX_CONNECTIONS:
+        if self._closing or len(self._serving) >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))

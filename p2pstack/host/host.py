@@ -11,7 +11,7 @@ from typing import Protocol, Self, overload
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.runtime import Runtime
 from p2pstack.aio.tasks import Handler, HandlerEntry
-from p2pstack.aio.tcp import adopt_tcp, listen_tcp, listening_addresses
+from p2pstack.aio.tcp import adopt_tcp, close_servers, listen_tcp, listening_addresses
 from p2pstack.connection.config import YAMUX_PROTOCOL
 from p2pstack.connection.machine import Endpoint
 from p2pstack.connection.protocols import ProtocolTable
@@ -153,9 +153,8 @@ class BaseHost(Reacher):
             await self._closed.wait()
             return
         self.network.closing = True
-        for server in self._servers:
-            server.close()
         try:
+            await close_servers(self._servers)
             for service in reversed(self.services):
                 await service.stop()
             if self._dialer is not None:
@@ -235,7 +234,7 @@ class BaseHost(Reacher):
         endpoint = tcp_endpoint(without_peer(wanted))
         server = await listen_tcp(runtime, endpoint.host, endpoint.port)
         if self.network.closing:
-            server.close()
+            await close_servers([server])
             raise HostClosed("the host was closed")
         self._servers.append(server)
         self._events.emit(AddressesChanged(addresses=tuple(self.addresses)))

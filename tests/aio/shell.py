@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -128,6 +128,26 @@ async def end(*connections: Connection) -> None:
         await connection.wait_closed()
     if tasks:
         await asyncio.wait(tasks)
+
+
+async def sees_the_end(address: tuple[str, int] | str, turns: int, close: Callable[[], Awaitable[object]]) -> bool:
+    """Connect, let so many turns of the loop pass, close the listener; whether who has connected sees an end."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as sock:
+        sock.connect(address)
+        sock.setblocking(False)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await close()
+        try:
+            async with asyncio.timeout(2):
+                while await loop.sock_recv(sock, 4_096):
+                    pass
+        except TimeoutError:
+            return False
+        except ConnectionResetError:
+            pass
+        return True
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from p2pstack.aio.connection import Connection
-from p2pstack.aio.tcp import dial_tcp, listen_tcp, listening_addresses
+from p2pstack.aio.tcp import close_servers, dial_tcp, listen_tcp, listening_addresses
 from p2pstack.connection.config import ConnectionConfig
 from p2pstack.errors import (
     ConnectionClosed,
@@ -32,6 +32,7 @@ from tests.aio.shell import (
     listening,
     needs_ipv6,
     needs_proc,
+    sees_the_end,
     silent_listener,
     until,
 )
@@ -87,6 +88,30 @@ async def test_closing_a_listener_frees_its_port_at_once_even_with_connections_o
     again = await listen_tcp(server.runtime, host, port)
     assert again.sockets[0].getsockname()[1] == port
     again.close()
+
+
+@pytest.mark.req("TCP-06")
+@needs_proc
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_was_accepted_while_the_listener_closes_sees_the_end(turns: int) -> None:
+    side = Side(1)
+    before = descriptors()
+    listener = await listen_tcp(side.runtime, "127.0.0.1", 0)
+    side.keeper.refuse_socket = GatedError("closing")
+    assert await sees_the_end(listener.sockets[0].getsockname(), turns, lambda: close_servers([listener]))
+    assert not listener.is_serving()
+    await until(lambda: descriptors() == before)
+
+
+async def test_a_cancelled_close_of_listeners_closes_them_all() -> None:
+    side = Side(1)
+    listeners = [await listen_tcp(side.runtime, "127.0.0.1", 0) for _ in range(2)]
+    closing = asyncio.create_task(close_servers(listeners))
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    assert not any(listener.sockets for listener in listeners)
 
 
 @pytest.mark.req("TCP-02")

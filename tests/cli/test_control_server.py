@@ -14,6 +14,7 @@ from p2pstack.cli.control_client import connect
 from p2pstack.cli.control_protocol import SOCKET, Channel, socket_address
 from p2pstack.cli.control_server import ControlConfig, ControlServer
 from p2pstack.errors import LocalError
+from tests.aio.shell import sees_the_end
 
 
 async def echo(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -125,3 +126,11 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         async with ControlServer(tmp_path / "none", ACTIONS):
             pass
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_while_it_closes_sees_the_end(tmp_path: Path, turns: int) -> None:
+    server = ControlServer(tmp_path, ACTIONS)
+    await server.__aenter__()
+    assert await sees_the_end(server.address, turns, lambda: server.__aexit__(None, None, None))
+    assert names(tmp_path) == []

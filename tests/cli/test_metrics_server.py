@@ -9,7 +9,7 @@ import pytest
 
 from p2pstack.cli import metrics_server
 from p2pstack.cli.metrics_server import MetricsServer
-from tests.aio.shell import until
+from tests.aio.shell import sees_the_end, until
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -73,3 +73,11 @@ async def test_it_ends_while_somebody_is_connected() -> None:
     with contextlib.suppress(OSError):
         assert await reader.read() == b""
     writer.close()
+
+
+@pytest.mark.req("TCP-06")
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_while_it_closes_sees_the_end(turns: int) -> None:
+    server = MetricsServer(0, lambda: "", "text/plain")
+    await server.__aenter__()
+    assert await sees_the_end(("127.0.0.1", server.port), turns, lambda: server.__aexit__(None, None, None))

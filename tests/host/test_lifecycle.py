@@ -28,7 +28,7 @@ from p2pstack.host.config import HostConfig, LimitsConfig
 from p2pstack.host.events import PeerConnected
 from p2pstack.identity.multiaddrs import parse
 from p2pstack.yamux.session import Session
-from tests.aio.shell import needs_ipv6, needs_proc, silent_listener, until
+from tests.aio.shell import needs_ipv6, needs_proc, sees_the_end, silent_listener, until
 from tests.host.hosts import (
     ECHO,
     LOOPBACK,
@@ -69,6 +69,15 @@ async def test_a_host_leaves_no_task_and_no_socket() -> None:
         assert used(one) == used(two) == {}
         with pytest.raises(ConnectionClosed):
             await stream.read()
+
+
+@pytest.mark.req("TCP-06")
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_connects_while_the_host_closes_sees_the_end(turns: int) -> None:
+    async with nothing_left():
+        one = listener()
+        await one.start()
+        assert await sees_the_end(one._servers[0].sockets[0].getsockname(), turns, one.close)
 
 
 async def test_an_error_in_the_body_passes_through_and_the_host_is_closed() -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from p2pstack.aio.tcp import close_servers
 from p2pstack.errors import ConfigError, DecodeError, LocalError
 from p2pstack.shinkai import json_text
 from p2pstack.shinkai.errors import MessageError
@@ -111,7 +112,7 @@ class WsManager:
         """Tell the clients good-bye, and end. Closing twice is fine."""
         server, self._server = self._server, None
         if server is not None:
-            server.close()
+            await close_servers([server])
             await server.wait_closed()
 
     def notify(self, inbox: str, message: bytes) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from p2pstack.aio.connection import Connection
-from p2pstack.aio.tcp import serve_tcp
+from p2pstack.aio.tcp import close_servers, serve_tcp
 from p2pstack.errors import LimitExceeded, LocalError, P2PError
 from p2pstack.shinkai.endpoints import Endpoint
 from p2pstack.shinkai.frames import Frame, MessageType
@@ -46,6 +46,7 @@ class TcpListener:
         self._on_message = on_message
         self._rate = ConnectionRate(config.rate)
         self._server: asyncio.Server | None = None
+        self._closing = False
         self._host: Adopter | None = None
         self._open: set[AcceptedConnection] = set()
         self._silent: Counter[str] = Counter()
@@ -84,8 +85,9 @@ class TcpListener:
 
     async def close(self) -> None:
         """Close the port and all connections, and end what is being done with messages of theirs."""
+        self._closing = True
         if self._server is not None:
-            self._server.close()
+            await close_servers([self._server])
         for connection in list(self._open):
             connection.close()
         for task in self._tasks:
@@ -99,6 +101,8 @@ class TcpListener:
 
     def accept(self, connection: AcceptedConnection) -> P2PError | None:
         """Decide on a connection that has said nothing yet; an error refuses it."""
+        if self._closing:  # the loop had accepted it before
+            return LocalError("the node's port is closed")
         source = source_of(connection.peer.host)
         if len(self._open) >= self.config.max_connections:
             return LimitExceeded("max_connections", self.config.max_connections)

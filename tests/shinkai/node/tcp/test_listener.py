@@ -16,6 +16,7 @@ from p2pstack.shinkai.frames import Frame, MessageType, encode_frame
 from p2pstack.shinkai.limits.config import ConnectionRateConfig
 from p2pstack.shinkai.node.config import TcpConfig
 from p2pstack.shinkai.node.tcp.listener import TcpListener
+from tests.aio.shell import sees_the_end
 from tests.shinkai.node.pairs import closed, send_bytes, until
 
 GOOD = encode_frame(Frame("@@bob.shinkai", MessageType.SHINKAI_MESSAGE, b"{}"))
@@ -155,3 +156,11 @@ async def test_closing_ends_what_is_open_and_what_is_being_done() -> None:
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
         await closed(writer)
+
+
+@pytest.mark.req("TCP-06")
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_connects_while_the_port_closes_sees_the_end(turns: int) -> None:
+    async with listening() as (listener, _):
+        assert await sees_the_end((listener.address.host, listener.address.port), turns, listener.close)
+        assert len(listener) == 0
