@@ -126,8 +126,8 @@ class Connection(StreamOpener):
         """Start the handlers of inbound streams whose protocol was agreed on."""
         runtime = self._runtime
         for stream in opened:
-            if stream.failure is not None:
-                continue  # opened and reset by the same bytes
+            if stream.failure is not None and not (stream.received and isinstance(stream.failure, ConnectionClosed)):
+                continue  # opened and reset by the same bytes; last words before a good end are heard
             entry = runtime.handlers.get(stream.protocol or "")
             full = len(self.handlers) >= runtime.config.max_handlers
             barred = entry is None or full or (self.circuit is not None and not entry.relayed)

@@ -48,6 +48,7 @@ class StreamOpener(ConnectionView):
             ConnectionClosed: the connection is over, or ends meanwhile.
         """
         names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        until = monotonic() + timeout
         session = self.machine.session
         if session is not None and not session.can_open:
             await self._wait_for_room(timeout)
@@ -59,7 +60,7 @@ class StreamOpener(ConnectionView):
             stream.protocol = names[0]
             return stream
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(until - now):
                 while stream.protocol is None:
                     await stream.wait_to_read()
         except TimeoutError as error:

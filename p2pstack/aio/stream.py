@@ -8,6 +8,7 @@ by the rows ``ping``, ``streams`` and ``bulk`` of ``python -m benchmarks``.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -147,10 +148,11 @@ class Stream(PureStream):
         self._after_reading()
         return pieces
 
-    async def read_frame(self, limit: int) -> bytes:
+    async def read_frame(self, limit: int, admit: Callable[[int], None] | None = None) -> bytes:
         """Return the next message behind a uvarint length, as most libp2p protocols have them; b"" for an empty one.
 
-        HOT PATH: a message that came in one piece is taken at once.
+        HOT PATH: a message that came in one piece is taken at once. Of others ``admit`` is told the size before they
+        are collected; what it raises leaves them unread, and the stream is of no use any more.
 
         Raises:
             StreamEOF: the stream ended, before (``partial`` is empty) or inside the message.
@@ -171,6 +173,8 @@ class Stream(PureStream):
                     raise ProtocolViolation(self.protocol or "", message, requirement="GEN-06")
                 prefix += await self.read_exactly(1)
             size = self._frame_size(prefix, limit)
+            if admit is not None:
+                admit(size)
             return await self.read_exactly(size) if size else b""
         except StreamEOF as error:
             raise StreamEOF(prefix + error.partial, len(prefix) + error.expected) from None

@@ -1,4 +1,4 @@
-"""Starting handlers, and the one supervisor that catches what they raise (GEN-01).
+"""Starting handlers, and the one supervisor that catches what they raise (GEN-01); and what runs in the background.
 
 Handlers are plain coroutines. Where Python allows (3.12 and later) a handler's first step runs inside the callback that
 brought its stream, so that its first answer travels with the negotiation's; on 3.11 only handlers that were registered
@@ -13,16 +13,19 @@ import sys
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from p2pstack.errors import P2PError
 
 if TYPE_CHECKING:
     from p2pstack.aio.stream import Stream
 
-__all__ = ["Handler", "HandlerEntry", "TaskSet", "supervise"]
+__all__ = ["Handler", "HandlerEntry", "TaskSet", "background", "supervise"]
 
 logger = logging.getLogger("p2pstack.aio")
+
+Result = TypeVar("Result")
 
 Handler = Callable[["Stream"], Awaitable[None]]
 """Serves one inbound stream. When it returns the stream is closed, when it raises the stream is reset."""
@@ -116,6 +119,23 @@ async def supervise(handler: Handler, stream: Stream) -> None:
         stream.reset()
     else:
         stream.finish()
+
+
+def background(coroutine: Coroutine[Any, Any, Result], owner: str) -> asyncio.Task[Result]:
+    """Run something whose end nobody waits for in a task, which the caller keeps; ``owner`` names the service.
+
+    If it raises, the loop's exception handler is told so at once: asyncio's own one logs the error with its traceback.
+    """
+    task = asyncio.get_running_loop().create_task(coroutine)
+    task.add_done_callback(partial(_tell_error, owner))
+    return task
+
+
+def _tell_error(owner: str, task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        message = f"a task of {owner} has ended by an error: {error}"
+        task.get_loop().call_exception_handler({"message": message, "exception": error, "task": task})
 
 
 @types.coroutine

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from p2pstack.aio.circuit import join_circuit
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DeadlineExceeded, DialError, RelayedOnly
+from p2pstack.errors import DeadlineExceeded, DialError, P2PError, RelayedOnly
 from p2pstack.host.circuits import Circuits
 from p2pstack.host.config import HostConfig
 from p2pstack.host.events import DialFailed, Event
@@ -30,6 +30,10 @@ __all__ = ["Reacher", "Target"]
 
 Target: TypeAlias = PeerId | Multiaddr | str
 """A peer id, or a multiaddr (as object or text), with or without ``/p2p`` at its end; a peer id as text, too."""
+
+
+_STREAM_SECONDS = 15.0
+"""For the negotiation of a stream, where the caller does not say."""
 
 
 class Reacher:
@@ -128,7 +132,13 @@ class Reacher:
                 failure = error
         for router in self.routers:
             left = until - monotonic()
-            found = await router.find_addresses(peer, left) if left > 0 else []
+            if left <= 0:
+                break
+            found: list[Multiaddr] = []
+            try:
+                found = await router.find_addresses(peer, left)
+            except P2PError as error:
+                failure = DialError(peer, [*failure.attempts, (str(router), error)])
             connection = self.network.best(peer)
             if connection is not None:
                 return connection  # the router has tried the addresses
@@ -210,18 +220,21 @@ class Reacher:
             RelayedOnly: there is no other one, and ``relayed`` is False.
             ProtocolNotSupported: the peer speaks none of them.
             DialError: it can't be reached.
-            DeadlineExceeded: it took longer than ``timeout`` seconds (default 15).
+            DeadlineExceeded: it took longer than ``timeout`` seconds (default: that of a dial, and 15).
             ConnectionClosed: the connection ended meanwhile.
         """
         names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        seconds = _STREAM_SECONDS if timeout is None else timeout
         connection = self._connected(target)
         if connection is None:
+            started = monotonic()
             connection = await self.connect(target, timeout=timeout)
+            if timeout is not None:
+                seconds -= monotonic() - started
         if connection.relayed and not relayed:
             raise RelayedOnly(f"{connection.peer_id} is connected through a relay alone, and that was not allowed")
         known = self.peerstore.protocols(connection.peer_id)
         spoken = next((name for name in names if name in known), None) if known else None
-        seconds = 15.0 if timeout is None else timeout
         if spoken is not None:
             return await connection.open_stream(spoken, lazy=True, timeout=seconds)
         return await connection.open_stream(names, timeout=seconds)

@@ -11,7 +11,11 @@ __all__ = ["PeerRouter"]
 
 
 class PeerRouter(Protocol):
-    """Finds addresses of peers by their id."""
+    """Finds addresses of peers by their id; as text it is what errors call it."""
 
     async def find_addresses(self, peer: PeerId, timeout: float) -> list[Multiaddr]:
-        """Return where ``peer`` can be dialled, or nothing, within ``timeout`` seconds; raises no P2PError."""
+        """Return where ``peer`` can be dialled, or nothing, within ``timeout`` seconds.
+
+        Raises:
+            P2PError: why nothing was found.
+        """

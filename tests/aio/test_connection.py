@@ -607,6 +607,27 @@ async def test_shutting_down_cancels_handlers_and_tells_the_peer_why() -> None:
         assert len(link.inbound.handlers) == 0
 
 
+@pytest.mark.req("YMX-19")
+async def test_what_a_peer_says_last_before_it_closes_in_good_order_is_heard() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(stream: Stream) -> None:
+        heard.put_nowait(await stream.read_to_end(100))
+
+    side = Side(2)
+    side.handle("/listen/1", listen)
+    async with manual_link(side) as (_, peer):
+        stream = peer.machine.open_stream(["/listen/1"], monotonic())
+        stream.write(b"farewell")
+        stream.close_write()
+        last = peer.machine.data_to_send()
+        peer.machine.close()
+        last += peer.machine.data_to_send()
+        # In one segment, and so in one read.
+        await asyncio.get_running_loop().sock_sendall(peer.sock, b"".join(last))
+        assert await asyncio.wait_for(heard.get(), 5) == b"farewell"
+
+
 async def test_a_handler_may_close_its_connection() -> None:
     async def hang_up(stream: Stream) -> None:
         await stream.connection.close()

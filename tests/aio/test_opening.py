@@ -109,6 +109,17 @@ async def test_open_stream_waits_for_room_no_longer_than_its_timeout() -> None:
             await waiting
 
 
+async def test_the_wait_for_room_and_the_negotiation_share_the_timeout() -> None:
+    async with manual_link(with_yamux(1, max_streams=1)) as (connection, _silent):
+        first = await connection.open_stream(HOLD, lazy=True)
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.8, first.reset)
+        started_at = loop.time()
+        with pytest.raises(DeadlineExceeded, match="no protocol was agreed within 1 s"):
+            await connection.open_stream(HOLD, timeout=1.0)
+        assert 0.95 < loop.time() - started_at < 1.6
+
+
 async def test_a_cancelled_open_stream_leaves_no_stream() -> None:
     async with manual_link(Side(2)) as (connection, peer):
         task = await started(connection.open_stream([HOLD, "/x/1"]))

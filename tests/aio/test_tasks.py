@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from typing import Any, cast
@@ -8,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from p2pstack.aio.stream import Stream
-from p2pstack.aio.tasks import Handler, HandlerEntry, TaskSet, supervise
+from p2pstack.aio.tasks import Handler, HandlerEntry, TaskSet, background, supervise
 from p2pstack.aio.waiter import Waiter
 from p2pstack.errors import ProtocolViolation, StreamReset
 from tests.aio.shell import Side, fake_link, linked, until
@@ -364,3 +365,56 @@ async def test_a_handler_serves_its_stream_on_a_real_connection(eager: bool) -> 
         assert await stream.read() == b""
         await until(lambda: not len(link.inbound.handlers))
         assert link.inbound.streams == []
+
+
+async def test_what_ends_in_the_background_by_an_error_is_told_once() -> None:
+    told: list[dict[str, Any]] = []
+    may_end = asyncio.Event()
+
+    async def work() -> None:
+        await may_end.wait()
+        raise ZeroDivisionError("by nothing")
+
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    async def give() -> int:
+        return 7
+
+    loop = asyncio.get_running_loop()
+    handler = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    try:
+        failing, waiting, giving = (background(each(), "the DHT") for each in (work, wait, give))
+        may_end.set()
+        await until(lambda: told)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert await giving == 7
+        message = "a task of the DHT has ended by an error: by nothing"
+        assert told == [{"message": message, "exception": failing.exception(), "task": failing}]
+        del failing
+        gc.collect()
+        assert len(told) == 1
+    finally:
+        loop.set_exception_handler(handler)
+
+
+async def test_by_default_the_log_has_the_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise ZeroDivisionError("by nothing")
+
+    loop = asyncio.get_running_loop()
+    handler = loop.get_exception_handler()
+    loop.set_exception_handler(None)
+    try:
+        task = background(work(), "mDNS")
+        await asyncio.wait([task])
+        await until(lambda: caplog.records)
+    finally:
+        loop.set_exception_handler(handler)
+    (record,) = caplog.records
+    assert "a task of mDNS has ended by an error: by nothing" in record.getMessage()
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError

@@ -33,6 +33,24 @@ from tests.services.hosts import LOOPBACK, next_event
 RELAYED_ECHO = "/relayed-echo/1.0.0"
 
 
+async def test_the_dial_and_the_negotiation_of_a_stream_share_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listener(1) as far, dialer(2) as near:
+        loop = asyncio.get_running_loop()
+        connect = near.connect
+
+        async def late(*arguments: object, **options: object) -> Connection:
+            connection = await connect(here(far))
+            due = loop.create_future()
+            loop.call_later(0.05, due.set_result, None)
+            await due
+            return connection
+
+        monkeypatch.setattr(near, "connect", late)
+        with pytest.raises(DeadlineExceeded):
+            await near.open_stream(here(far), ["/x/1", ECHO], timeout=0.05)
+        assert not near.connections()[0].streams
+
+
 # -- directly, though there is a connection
 
 
@@ -417,6 +435,23 @@ async def test_routers_are_asked_where_the_known_addresses_fail_and_the_error_te
         near.routers.append(Directory())
         with pytest.raises(DialError, match="no address is known"):
             await near.connect(key(1).peer_id)
+
+
+async def test_a_router_that_finds_nothing_says_why_and_the_next_one_is_asked() -> None:
+    class Lost(Directory):
+        async def find_addresses(self, peer: PeerId, timeout: float) -> list[Multiaddr]:
+            raise DeadlineExceeded("nobody answered")
+
+        def __str__(self) -> str:
+            return "the directory"
+
+    async with listener(1) as far, dialer(2) as near:
+        near.routers.append(Lost())
+        with pytest.raises(DialError, match=r"the directory: nobody answered$") as caught:
+            await near.connect(far.peer_id)
+        assert [address for address, _ in caught.value.attempts] == ["the directory"]
+        near.routers.append(Directory(*far.addresses))
+        assert (await near.connect(far.peer_id)).peer_id == far.peer_id
 
 
 # -- what is told of it
