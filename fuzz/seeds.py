@@ -395,9 +395,20 @@ def _lan() -> dict[str, list[bytes]]:
             *map(alone, packets),
             alone(adverts[0].answer(Wanted.PEERS, 0)),
             before(query(service_name(SERVICE), 7)) + b"".join(map(before, small)) + alone(goodbye),
-            alone(b"\x00\x00\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\xc0\x0c\x00\x0c"),
+            before(b"\x00\x00\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\xc0\x0c\x00\x0c")
+            + before(_pointers(15))
+            + alone(_pointers(16)),
         ],
     }
+
+
+def _pointers(count: int) -> bytes:
+    """Return an answer with a name of so many pointers, each to the one before, and two records that share it."""
+    head, name = b"\x00\x00\x84\x00\x00\x00\x00\x03\x00\x00\x00\x00", b"\x01a\x00"
+    chain = b"".join((0xC00C if not number else 0xC017 + 2 * number).to_bytes(2, "big") for number in range(count))
+    last = (0xC017 + 2 * count).to_bytes(2, "big")
+    first = name + b"\x00\x10\x00\x01\x00\x00\x00\x09" + len(chain).to_bytes(2, "big") + chain
+    return head + first + (last + b"\x00\x0c\x00\x01\x00\x00\x00\x09\x00\x02" + last) * 2
 
 
 def _texts(advert: Advert) -> list[mdns.Record]:

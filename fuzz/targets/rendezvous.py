@@ -56,7 +56,7 @@ def message(data: bytes) -> None:
 def _view(answer: DiscoverResponse) -> None:
     """A client keeps only what is signed by whom it is said to be of."""
     view = View("", _PEERS[0], max_peers=2, max_addresses=1)
-    if caught(DecodeError, view.accept, answer, 0.0) is not None:
+    if caught(DecodeError, view.accept, answer.cookie, view.read(answer.registrations, 0.0)) is not None:
         return
     assert len(view) <= 2
     signed = {PeerRecord.open(each.record)[0].peer_id for each in answer.registrations if _is_signed(each.record)}

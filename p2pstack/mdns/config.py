@@ -60,10 +60,12 @@ class MdnsConfig:
     """That name the same peer: its interfaces, by IPv4 and IPv6. Those beyond it are ignored."""
 
     packet_burst: int = 1_024
-    """Packets of an interface that are read in a row: a query makes every node of a network answer at once."""
+    """Packets of an interface that are read in a row: a query makes every node of a network answer at once. One of more
+    than 512 bytes counts as several."""
 
-    packet_rate: float = 256.0
-    """Packets of an interface that are read a second, in the long run; the rest is dropped unread, against floods."""
+    packet_rate: float = 128.0
+    """Packets of an interface that are read a second, in the long run; the rest is dropped unread, against floods. The
+    worst that there may be take a twentieth of a processor."""
 
     max_dials: int = 4
     """Peers that are dialled at the same time."""

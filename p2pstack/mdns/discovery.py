@@ -105,7 +105,7 @@ class Discovery:
     def receive(self, key: Key, data: bytes, source: Ip, now: float) -> None:
         """Take a packet that was heard on a segment, whatever it holds: what is not sound is counted and ignored."""
         segment, link = self._segments[key]
-        if not link.admit(now):
+        if not link.admit(len(data), now):
             return
         if not segment.holds(source):
             self.foreign += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 
 from p2pstack.mdns.advert import Advert, Wanted, asks_for_peers, query
 from p2pstack.mdns.config import MdnsConfig
@@ -29,6 +30,9 @@ ANSWER_INTERVAL = 1.0
 
 SOONEST, LATEST = 0.02, 0.12
 """Seconds after which a query is answered, by chance: all nodes have heard it at the same time."""
+
+COUNTED = 512
+"""Bytes of a packet that count as one against ``packet_rate``: what it takes to read a packet grows with its size."""
 
 REPEATED = 1
 """Times that an announcement is sent again: it may have been lost."""
@@ -57,15 +61,15 @@ class Link:
         self.dropped = 0
         """Packets that were dropped unread, because there were too many."""
 
-    def admit(self, now: float) -> bool:
-        """Whether a packet that comes at ``now`` may be read."""
+    def admit(self, size: int, now: float) -> bool:
+        """Whether a packet of ``size`` bytes that comes at ``now`` may be read; a large one counts as several."""
         config = self._config
         self._room = min(float(config.packet_burst), self._room + (now - self._room_at) * config.packet_rate)
         self._room_at = now
         if self._room < 1:
             self.dropped += 1
             return False
-        self._room -= 1
+        self._room -= max(1, ceil(size / COUNTED))
         return True
 
     def advertise(self, advert: Advert | None, now: float) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from p2pstack.errors import ConfigError, DecodeError
 
-__all__ = ["META", "SERVICE", "Name", "encode_name", "private_service", "read_name", "service_name"]
+__all__ = ["META", "SERVICE", "Name", "NameReader", "encode_name", "private_service", "service_name"]
 
 Name: TypeAlias = tuple[bytes, ...]
 
@@ -23,6 +23,9 @@ META: Name = (b"_services", b"_dns-sd", b"_udp", b"local")
 MAX_LABEL = 63
 MAX_NAME = 255
 """Bytes of a name, lengths included (RFC 1035)."""
+
+MAX_POINTERS = 16
+"""In a name. Against chains of thousands of them, and circles; encoders write one, or as many as a name has labels."""
 
 _POINTER = 0xC0
 _SERVICE_FORM = re.compile(r"_[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\._udp\.local")
@@ -55,37 +58,70 @@ def encode_name(name: Name) -> bytes:
     return b"".join(bytes((len(label),)) + label for label in name) + b"\x00"
 
 
-def read_name(data: bytes, offset: int) -> tuple[Name, int]:
-    """Return the name at ``offset`` and the offset behind it.
+class NameReader:
+    """Reads the names of one packet.
 
-    A pointer must lead to what stands before everything read so far of the name: so there are no loops (MDNS-04).
-
-    Raises:
-        DecodeError: it is cut off, longer than 255 bytes, or its pointers do not lead backward.
+    What follows each label and pointer is remembered: what others point at is read once, however many they are.
     """
-    labels: list[bytes] = []
-    size = 1
-    end = 0
-    lowest = offset
-    while True:
-        length = _byte(data, offset)
-        offset += 1
-        if length >= _POINTER:
-            target = (length & ~_POINTER) << 8 | _byte(data, offset)
-            end = end or offset + 1
-            if target >= lowest:
-                raise DecodeError("a pointer in a name does not lead backward", requirement="MDNS-04")
-            lowest = offset = target
-            continue
-        if length == 0:
-            return tuple(labels), end or offset
-        size += 1 + length
-        if length > MAX_LABEL or size > MAX_NAME:
-            raise DecodeError("a name, or a label of one, is too long", requirement="MDNS-04")
-        if offset + length > len(data):
-            raise DecodeError("a name is cut off", requirement="MDNS-04")
-        labels.append(data[offset : offset + length].lower())
-        offset += length
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._tails: dict[int, tuple[Name, int]] = {}
+        """By where it begins: the rest of a name, and how many pointers are in it."""
+
+    def read(self, offset: int) -> tuple[Name, int]:
+        """Return the name at ``offset`` and the offset behind it.
+
+        Raises:
+            DecodeError: it is cut off, longer than 255 bytes, has more than 16 pointers, or one that does not lead
+                backward (MDNS-04).
+        """
+        data = self._data
+        labels: list[bytes] = []
+        passed: list[tuple[int, int, int]] = []
+        tail: Name = ()
+        size, pointers, end = 1, 0, 0
+        while True:
+            known = self._tails.get(offset) if end else None
+            if known is not None:
+                tail, more = known
+                _check(size + sum(map(len, tail)) + len(tail), pointers + more)
+                pointers += more
+                break
+            passed.append((offset, len(labels), pointers))
+            length = _byte(data, offset)
+            if length >= _POINTER:
+                target = (length & ~_POINTER) << 8 | _byte(data, offset + 1)
+                end = end or offset + 2
+                if target >= offset:
+                    raise DecodeError("a pointer in a name does not lead backward", requirement="MDNS-04")
+                offset = target
+                pointers += 1
+            elif length == 0:
+                end = end or offset + 1
+                break
+            else:
+                labels.append(_label(data, offset + 1, length))
+                offset += 1 + length
+                size += 1 + length
+            _check(size, pointers)
+        name = (*labels, *tail)
+        for start, before, left_behind in passed:
+            self._tails[start] = name[before:], pointers - left_behind
+        return name, end
+
+
+def _check(size: int, pointers: int) -> None:
+    if size > MAX_NAME or pointers > MAX_POINTERS:
+        raise DecodeError("a name is too long, or has too many pointers", requirement="MDNS-04")
+
+
+def _label(data: bytes, start: int, length: int) -> bytes:
+    if length > MAX_LABEL:
+        raise DecodeError("a label of a name is too long", requirement="MDNS-04")
+    if start + length > len(data):
+        raise DecodeError("a name is cut off", requirement="MDNS-04")
+    return data[start : start + length].lower()
 
 
 def _byte(data: bytes, offset: int) -> int:

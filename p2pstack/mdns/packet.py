@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from p2pstack.errors import DecodeError
-from p2pstack.mdns.names import Name, encode_name, read_name
+from p2pstack.mdns.names import Name, NameReader, encode_name
 
 __all__ = ["MAX_PACKET", "Kind", "Packet", "Question", "Record", "decode", "encode", "pointer"]
 
@@ -109,10 +109,11 @@ def decode(data: bytes) -> Packet | None:
         return None
     if asked > MAX_QUESTIONS or sum(counts) > MAX_RECORDS:
         raise DecodeError(f"a packet of {asked} questions and {sum(counts)} records", requirement="MDNS-04")
-    questions, offset = _read_questions(data, _HEADER.size, asked)
+    names = NameReader(data)
+    questions, offset = _read_questions(data, names, _HEADER.size, asked)
     sections = []
     for count in counts:
-        records, offset = _read_records(data, offset, count)
+        records, offset = _read_records(data, names, offset, count)
         sections.append(tuple(records))
     return Packet(number, bool(flags & _IS_ANSWER), tuple(questions), sections[0], sections[2])
 
@@ -123,10 +124,10 @@ def _unpack(form: struct.Struct, data: bytes, offset: int) -> tuple[int, ...]:
     return form.unpack_from(data, offset)
 
 
-def _read_questions(data: bytes, offset: int, count: int) -> tuple[Sequence[Question], int]:
+def _read_questions(data: bytes, names: NameReader, offset: int, count: int) -> tuple[Sequence[Question], int]:
     found = []
     for _ in range(count):
-        name, offset = read_name(data, offset)
+        name, offset = names.read(offset)
         kind, kind_of_net = _unpack(_QUESTION, data, offset)
         offset += _QUESTION.size
         if kind_of_net & ~_TOP in {_IN, _ANY_CLASS}:
@@ -134,10 +135,10 @@ def _read_questions(data: bytes, offset: int, count: int) -> tuple[Sequence[Ques
     return found, offset
 
 
-def _read_records(data: bytes, offset: int, count: int) -> tuple[Sequence[Record], int]:
+def _read_records(data: bytes, names: NameReader, offset: int, count: int) -> tuple[Sequence[Record], int]:
     found = []
     for _ in range(count):
-        name, offset = read_name(data, offset)
+        name, offset = names.read(offset)
         kind, kind_of_net, ttl, size = _unpack(_RECORD, data, offset)
         offset += _RECORD.size
         end = offset + size
@@ -146,7 +147,7 @@ def _read_records(data: bytes, offset: int, count: int) -> tuple[Sequence[Record
         if kind_of_net & ~_TOP == _IN:
             target = None
             if kind == Kind.PTR:
-                target, behind = read_name(data, offset)
+                target, behind = names.read(offset)
                 if behind != end:
                     raise DecodeError("a PTR record holds more or less than a name", requirement="MDNS-04")
             found.append(Record(name, kind, ttl, data[offset:end], bool(kind_of_net & _TOP), target))

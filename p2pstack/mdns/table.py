@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,7 +41,9 @@ class Table:
     def __init__(self, config: MdnsConfig) -> None:
         self._config = config
         self._peers: dict[PeerId, dict[Source, _Claim]] = {}
-        self._claims: Counter[Ip] = Counter()
+        self._claims: dict[Ip, dict[tuple[PeerId, Source], None]] = {}
+        self._ranks: list[dict[Ip, None]] = [{} for _ in range(config.max_peers_per_source + 1)]
+        """The addresses by how many peers they name: who names the most is found without looking through all."""
         self.refused = 0
         """What was not taken because there is too much already."""
 
@@ -74,7 +75,7 @@ class Table:
         claim = _Claim(tuple(addresses[: self._config.max_addresses]), now + lifetime)
         before = _union(claims.values())
         if source not in claims:
-            self._claims[source.address] += 1
+            self._count(peer, source)
         self._peers.setdefault(peer, claims)[source] = claim
         after = _union(claims.values())
         if set(after) <= set(before):
@@ -101,26 +102,45 @@ class Table:
     def _drop(self, peer: PeerId, source: Source) -> list[Change]:
         claims = self._peers[peer]
         del claims[source]
-        self._claims[source.address] -= 1
-        if not self._claims[source.address]:
-            del self._claims[source.address]
+        self._discount(peer, source)
         if claims:
             return []
         del self._peers[peer]
         return [Change(peer, ())]
 
+    def _count(self, peer: PeerId, source: Source) -> None:
+        held = self._claims.setdefault(source.address, {})
+        self._ranks[len(held)].pop(source.address, None)
+        held[peer, source] = None
+        self._ranks[len(held)][source.address] = None
+
+    def _discount(self, peer: PeerId, source: Source) -> None:
+        held = self._claims[source.address]
+        del self._ranks[len(held)][source.address]
+        del held[peer, source]
+        if held:
+            self._ranks[len(held)][source.address] = None
+        else:
+            del self._claims[source.address]
+
+    def _named_by(self, address: Ip) -> int:
+        """Return how many peers an address names; on two segments they count twice."""
+        return len(self._claims.get(address, ()))
+
     def _room_for_claim(self, claims: dict[Source, _Claim], source: Source) -> bool:
         config = self._config
-        return len(claims) < config.max_sources and self._claims[source.address] < config.max_peers_per_source
+        return len(claims) < config.max_sources and self._named_by(source.address) < config.max_peers_per_source
 
     def _make_room(self, source: Source) -> list[Change]:
         """Where there are too many peers, take the oldest from the address that names the most, if more than ours."""
         if len(self._peers) < self._config.max_peers:
             return []
-        address, most = self._claims.most_common(1)[0]
-        if most <= self._claims[source.address] + 1:
+        most = max(rank for rank, addresses in enumerate(self._ranks) if addresses)
+        if most <= self._named_by(source.address) + 1:
             return []
-        for peer, claims in self._peers.items():
+        address = next(iter(self._ranks[most]))
+        for peer, _ in self._claims[address]:
+            claims = self._peers[peer]
             if all(each.address == address for each in claims):
                 return [change for each in list(claims) for change in self._drop(peer, each)]
         return []

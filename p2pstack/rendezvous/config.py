@@ -34,6 +34,10 @@ class RendezvousConfig:
     registrations_per_peer: int = 1_000
     """Registrations of one peer, each in another namespace. Against one that takes all places."""
 
+    registrations_per_group: int = 2_000
+    """Registrations that come from one IP group, an IPv4 /16 or an IPv6 /32 of public addresses. Against one machine
+    that makes ids up: it takes ten groups to fill the point."""
+
     max_namespaces: int = 10_000
     """Namespaces that have registrations. Against names without end."""
 

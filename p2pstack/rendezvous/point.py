@@ -47,15 +47,17 @@ class Point:
         self._epoch = epoch
         self._events: list[PointEvent] = []
 
-    def receive(self, sender: PeerId, request: Message, now: float) -> Message | None:
+    def receive(self, sender: PeerId, request: Message, now: float, group: bytes = b"") -> Message | None:
         """Do what ``sender``, an authenticated peer, asks for; return the answer, or None where there is none.
+
+        ``group`` is the IP group that the sender is in, b"" for none.
 
         Raises:
             DecodeError: it is an answer, and no request (RDV-01).
         """
         self.handle_timeout(now)
         if isinstance(request, Register):
-            status, ttl, text = self._register(sender, request, now)
+            status, ttl, text = self._register(sender, request, now, group)
             self.answers["register", status] += 1
             return RegisterResponse(status, ttl, text)
         if isinstance(request, Discover):
@@ -83,7 +85,7 @@ class Point:
 
     # -- requests
 
-    def _register(self, sender: PeerId, request: Register, now: float) -> tuple[Status, int, str]:
+    def _register(self, sender: PeerId, request: Register, now: float, group: bytes) -> tuple[Status, int, str]:
         """Register the sender, and nobody else; return status, seconds, and what is wrong."""
         config = self._config
         try:
@@ -102,7 +104,7 @@ class Point:
         if record.peer_id != sender:
             return Status.E_NOT_AUTHORIZED, 0, "the record is another peer's"
         renewed = self.registrations.holds(sender, namespace)
-        refusal = self.registrations.add(sender, namespace, request.record, ttl, now)
+        refusal = self.registrations.add(sender, namespace, request.record, ttl, now, group)
         if refusal is not None:
             return Status.E_UNAVAILABLE, 0, str(refusal)
         self._events.append(Registered(peer=sender, namespace=namespace, ttl=ttl, renewed=renewed))

@@ -24,13 +24,14 @@ _SLACK = 64
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A peer in a namespace, with its signed record, until ``expires`` on the caller's clock."""
+    """A peer in a namespace, with its signed record, until ``expires`` on the caller's clock; b"" is no group."""
 
     number: int
     peer: PeerId
     namespace: str
     record: bytes
     expires: float
+    group: bytes = b""
 
 
 def _number(registration: Registration) -> int:
@@ -40,7 +41,7 @@ def _number(registration: Registration) -> int:
 class Registrations:
     """All registrations of a point. The clock is the caller's."""
 
-    __slots__ = ("_config", "_deadlines", "_everywhere", "_held", "_last", "_namespaces", "_peers")
+    __slots__ = ("_config", "_deadlines", "_everywhere", "_groups", "_held", "_last", "_namespaces", "_peers")
 
     def __init__(self, config: RendezvousConfig) -> None:
         self._config = config
@@ -48,6 +49,7 @@ class Registrations:
         self._everywhere: list[Registration] = []
         self._namespaces: dict[str, list[Registration]] = {}
         self._peers: Counter[PeerId] = Counter()
+        self._groups: Counter[bytes] = Counter()
         self._deadlines: list[tuple[float, int, PeerId, str]] = []
         self._last = 0
 
@@ -64,26 +66,38 @@ class Registrations:
         """How many registrations the peer has that has most."""
         return max(self._peers.values(), default=0)
 
+    @property
+    def most_per_group(self) -> int:
+        """How many registrations have come from the IP group that most have come from."""
+        return max(self._groups.values(), default=0)
+
     def holds(self, peer: PeerId, namespace: str) -> bool:
         """Tell whether ``peer`` is registered in ``namespace``."""
         return (peer, namespace) in self._held
 
-    def add(self, peer: PeerId, namespace: str, record: bytes, ttl: float, now: float) -> LimitExceeded | None:
+    def add(
+        self, peer: PeerId, namespace: str, record: bytes, ttl: float, now: float, group: bytes = b""
+    ) -> LimitExceeded | None:
         """Register ``peer`` for ``ttl`` seconds, in place of what it has in this namespace.
 
-        An error means that there was no room; what the peer has stays as it is.
+        ``group`` is the IP group that it comes from, b"" for one that is not counted. An error means that there was no
+        room; what the peer has stays as it is.
         """
-        if not self.holds(peer, namespace):
-            refusal = self._check_room(peer, namespace)
-            if refusal is not None:
-                return refusal
+        held = self._held.get((peer, namespace))
+        refusal = self._check_room(peer, namespace) if held is None else None
+        if refusal is None and group and (held is None or held.group != group):
+            refusal = self._check_group(group)
+        if refusal is not None:
+            return refusal
         self.remove(peer, namespace)
         self._last += 1
-        registration = Registration(self._last, peer, namespace, record, now + ttl)
+        registration = Registration(self._last, peer, namespace, record, now + ttl, group)
         self._held[peer, namespace] = registration
         self._everywhere.append(registration)
         self._namespaces.setdefault(namespace, []).append(registration)
         self._peers[peer] += 1
+        if group:
+            self._groups[group] += 1
         heappush(self._deadlines, self._deadline(registration))
         if len(self._deadlines) > 2 * len(self._held) + _SLACK:
             self._deadlines = [self._deadline(each) for each in self._held.values()]
@@ -99,6 +113,10 @@ class Registrations:
         if namespace not in self._namespaces and len(self._namespaces) >= config.max_namespaces:
             return LimitExceeded("rendezvous.max_namespaces", config.max_namespaces)
         return None
+
+    def _check_group(self, group: bytes) -> LimitExceeded | None:
+        most = self._config.registrations_per_group
+        return LimitExceeded("rendezvous.registrations_per_group", most) if self._groups[group] >= most else None
 
     @staticmethod
     def _deadline(registration: Registration) -> tuple[float, int, PeerId, str]:
@@ -117,6 +135,10 @@ class Registrations:
         self._peers[peer] -= 1
         if not self._peers[peer]:
             del self._peers[peer]
+        if registration.group:
+            self._groups[registration.group] -= 1
+            if not self._groups[registration.group]:
+                del self._groups[registration.group]
         return True
 
     def after(self, number: int, namespace: str, limit: int) -> list[Registration]:

@@ -5,13 +5,16 @@ A point is asked again with its last cookie and tells only what is new; this is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import nsmallest
+from operator import attrgetter
 
 from p2pstack.errors import DecodeError
 from p2pstack.identity.multiaddrs import Multiaddr, peer_id_of, without_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.identity.peer_record import PeerRecord
-from p2pstack.rendezvous.messages import Discover, DiscoverResponse, Register
+from p2pstack.rendezvous.messages import Discover, Register
 from p2pstack.rendezvous.protocols import DEFAULT_TTL, MAX_NAMESPACE, MAX_TTL, read_namespace
 
 __all__ = ["MAX_COOKIE", "RegisteredPeer", "View"]
@@ -68,23 +71,28 @@ class View:
         """Ask from the beginning next time: the point does not take the cookie. The peers stay."""
         self._cookie = b""
 
-    def accept(self, answer: DiscoverResponse, now: float) -> list[RegisteredPeer]:
-        """Take a good answer; return the peers that are new, or have told other addresses.
+    def read(self, registrations: Iterable[Register], now: float) -> list[RegisteredPeer]:
+        """Return who these registrations of an answer are of, without those that are none, and ourselves.
+
+        Each costs the check of a signature, 0.1 ms or more: let others do something in between. Nothing is kept yet.
+        """
+        return [found for each in registrations if (found := self._read(each, now)) is not None]
+
+    def accept(self, cookie: bytes, found: Iterable[RegisteredPeer]) -> list[RegisteredPeer]:
+        """Keep what was read of an answer, and its cookie; return the peers that are new or have told other addresses.
 
         Raises:
             DecodeError: there is no cookie, or a huge one (RDV-08).
         """
-        if not 0 < len(answer.cookie) <= MAX_COOKIE:
-            raise DecodeError(f"a cookie of {len(answer.cookie)} bytes is of no use", requirement="RDV-08")
-        self._cookie = answer.cookie
-        news: dict[PeerId, RegisteredPeer] = {}
-        for each in answer.registrations:
-            found = self._read(each, now)
-            if found is not None and self._keep(found):
-                news[found.peer] = found
-        while len(self._peers) > self._max_peers:
-            del self._peers[min(self._peers, key=lambda peer: self._peers[peer].expires)]
-        return [found for peer, found in news.items() if peer in self._peers]
+        if not 0 < len(cookie) <= MAX_COOKIE:
+            raise DecodeError(f"a cookie of {len(cookie)} bytes is of no use", requirement="RDV-08")
+        self._cookie = cookie
+        news = {each.peer: each for each in found if self._keep(each)}
+        excess = len(self._peers) - self._max_peers
+        if excess > 0:
+            for each in nsmallest(excess, self._peers.values(), key=attrgetter("expires")):
+                del self._peers[each.peer]
+        return [each for peer, each in news.items() if peer in self._peers]
 
     def peers(self, now: float) -> list[RegisteredPeer]:
         """Return those whose time is not over."""

@@ -16,6 +16,7 @@ from time import monotonic
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import background
 from p2pstack.errors import ConnectionClosed, DeadlineExceeded, HostClosed, P2PError, ProtocolViolation
 from p2pstack.host.events import AddressesChanged, ConnectionEnded, EventStream, ProtocolsChanged
 from p2pstack.host.host import BaseHost
@@ -363,7 +364,7 @@ class IdentifyService:
                     await stream.drain()
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = background(coroutine, "identify")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

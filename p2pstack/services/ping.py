@@ -12,6 +12,7 @@ from functools import partial
 from time import perf_counter
 
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import background
 from p2pstack.errors import DeadlineExceeded, ProtocolViolation, StreamEOF, StreamError, StreamTimeout
 from p2pstack.host.events import EventStream, PeerDisconnected
 from p2pstack.host.host import BaseHost, Target
@@ -132,7 +133,7 @@ class PingService:
         """See to it that nothing is kept of peers that are gone."""
         if self._watcher is None:
             self._events = self._host.events(PeerDisconnected)
-            self._watcher = asyncio.get_running_loop().create_task(self._forget_the_gone(self._events))
+            self._watcher = background(self._forget_the_gone(self._events), "ping")
 
     async def _forget_the_gone(self, events: EventStream) -> None:
         async for event in events:

@@ -153,10 +153,19 @@ def test_an_announcement_has_no_number_unless_somebody_asks_meanwhile() -> None:
 @pytest.mark.req("MDNS-11")
 def test_packets_beyond_the_rate_are_not_read() -> None:
     link = make(config=MdnsConfig(packet_burst=10, packet_rate=2.0))
-    assert [link.admit(T) for _ in range(12)] == [True] * 10 + [False] * 2
-    assert [link.admit(T + 1) for _ in range(3)] == [True, True, False]
-    assert [link.admit(T + 99) for _ in range(11)] == [True] * 10 + [False]
+    assert [link.admit(130, T) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert [link.admit(512, T + 1) for _ in range(3)] == [True, True, False]
+    assert [link.admit(0, T + 99) for _ in range(11)] == [True] * 10 + [False]
     assert link.dropped == 4
+
+
+@pytest.mark.req("MDNS-11")
+def test_large_packets_count_as_several() -> None:
+    link = make(config=MdnsConfig(packet_burst=10, packet_rate=2.0))
+    assert [link.admit(1_025, T) for _ in range(5)] == [True] * 4 + [False]
+    assert not link.admit(100, T + 1), "the last one took more than there was"
+    assert link.admit(9_000, T + 2), "and what is left is enough for any size"
+    assert [link.admit(100, T + second) for second in (3, 10, 12)] == [False, False, True]
 
 
 def test_the_questions_number_is_never_zero() -> None:

@@ -128,6 +128,19 @@ def test_imports_point_to_the_same_package_or_downward() -> None:
     must_be_empty(wrong)
 
 
+def test_services_import_each_other_in_no_circle() -> None:
+    needs: dict[str, set[str]] = {}
+    for source, found in all_imports():
+        own, other = (each.split("/")[:3] for each in (source.path, found.name.replace(".", "/")))
+        if own[:2] == other[:2] == ["p2pstack", "services"] and own != other:
+            needs.setdefault(own[2].removesuffix(".py"), set()).add(other[2])
+    assert "rendezvous" in needs["gossipsub"]
+    while leaves := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in leaves:
+            del needs[name]
+    must_be_empty([f"{name} and what it imports: {', '.join(sorted(others))}" for name, others in needs.items()])
+
+
 def test_every_package_has_a_layer() -> None:
     packages = {source.package for source in library()}
     assert {"errors", "wire", "crypto", "identity"} <= packages

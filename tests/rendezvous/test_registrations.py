@@ -80,6 +80,24 @@ def test_there_are_no_more_than_fit() -> None:
 
 @pytest.mark.misbehave
 @pytest.mark.req("RDV-09")
+def test_ids_that_come_from_one_ip_group_share_its_places() -> None:
+    ledger = Registrations(RendezvousConfig(registrations_per_group=2))
+    full = "rendezvous.registrations_per_group"
+    groups = [b"\x05\x0a", b"\x05\x0a", b"\x05\x0a", b"\x05\x0b", b""]
+    results = [name_of(ledger.add(PEERS[each], "a", b"r", 9.0, 0.0, group)) for each, group in enumerate(groups)]
+    assert results == ["", "", full, "", ""]
+    assert ledger.most_per_group == 2
+    assert ledger.add(PEERS[0], "a", b"r", 9.0, 0.0, b"\x05\x0a") is None, "a renewal is no further one"
+    assert name_of(ledger.add(PEERS[3], "a", b"new", 9.0, 0.0, b"\x05\x0a")) == full, "it moves to where no room is"
+    assert ledger.after(0, "a", 9)[2].record == b"r"
+    assert ledger.add(PEERS[0], "a", b"r", 9.0, 0.0, b"\x05\x0b") is None
+    assert ledger.add(PEERS[3], "a", b"r", 9.0, 0.0, b"\x05\x0a") is None, "room was made"
+    assert len(ledger.expire(9.0)) == 4
+    assert (ledger.most_per_group, ledger.most_per_peer) == (0, 0)
+
+
+@pytest.mark.misbehave
+@pytest.mark.req("RDV-09")
 def test_deadlines_do_not_pile_up() -> None:
     ledger = Registrations(SMALL)
     for now in range(1_000):

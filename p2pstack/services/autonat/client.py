@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.autonat.protocols import DIAL_BACK
 from p2pstack.autonat.reachability import Reachability
 from p2pstack.autonat.tracker import ReachabilityTracker
@@ -77,9 +78,8 @@ class AutonatClient:
 
     async def start(self) -> None:
         """Begin to ask; called by the host."""
-        loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerIdentified, AddressesChanged, ConnectionEnded)
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._run())]
+        self._tasks = [background(self._watch(self._events), "AutoNAT"), background(self._run(), "AutoNAT")]
 
     async def stop(self) -> None:
         """End all questions; called by the host."""
@@ -124,7 +124,7 @@ class AutonatClient:
         addresses = self._tracker.ordered(suitable, server.group, now)
         subject = addresses[0] if addresses else None
         self._tracker.begin(subject)
-        task = asyncio.get_running_loop().create_task(self._ask(server, addresses))
+        task = background(self._ask(server, addresses), "AutoNAT")
         self._questions.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:

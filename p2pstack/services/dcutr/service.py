@@ -11,6 +11,7 @@ from typing import Any
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import background
 from p2pstack.dcutr.config import DcutrConfig
 from p2pstack.dcutr.exchange import Answerer
 from p2pstack.dcutr.messages import DCUTR
@@ -215,6 +216,6 @@ class HolePunching:
             self._retiring.discard(peer)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = background(coroutine, "hole punching")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

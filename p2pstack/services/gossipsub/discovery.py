@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from math import inf
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import ConfigError, DeadlineExceeded, P2PError
 from p2pstack.host.events import EventStream
 from p2pstack.identity.peer_id import PeerId
@@ -31,7 +32,7 @@ logger = logging.getLogger("p2pstack.gossipsub")
 
 
 class _Topic:
-    """A topic that we are subscribed to: who announces it, and when it is searched for next."""
+    """A topic that we are subscribed to or seek: who announces it, and when it is searched for next."""
 
     __slots__ = ("advertisers", "dialled", "interval", "next_search", "search")
 
@@ -53,6 +54,8 @@ class TopicDiscovery(HostService):
             async with rendezvous, TopicDiscovery(pubsub, RendezvousSource(rendezvous)):
                 async with pubsub.subscribe("news") as subscription: ...
 
+    Topics that are only published in are named by :meth:`seek`.
+
     ``counters`` tells how often what was done: ``advertised``, ``advertise-failed``, ``searched``, ``search-failed``,
     ``found``, ``dialled``, ``dial-failed``.
 
@@ -73,6 +76,7 @@ class TopicDiscovery(HostService):
         self._host = pubsub.host
         self._sources = sources
         self._topics: dict[str, _Topic] = {}
+        self._sought: set[str] = set()
         self._backoff = DialBackoff(config)
         self._dials: dict[PeerId, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -85,9 +89,8 @@ class TopicDiscovery(HostService):
 
     async def _begin(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerLeftTopic)
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
+        self._tasks = [background(self._watch(self._events), self._label), background(self._work(), self._label)]
 
     async def _end(self) -> None:
         """End, and leave the sources, for at most ``close_timeout`` seconds; connections stay."""
@@ -107,6 +110,12 @@ class TopicDiscovery(HostService):
             if late:
                 await asyncio.wait(late)
 
+    # -- topics that we only publish in
+
+    def seek(self, topic: str) -> None:
+        """Look for peers of ``topic`` though we are not subscribed to it; it is announced while we are, as ever."""
+        self._sought.add(topic)
+
     # -- what there is to do
 
     async def _watch(self, events: EventStream) -> None:
@@ -124,25 +133,27 @@ class TopicDiscovery(HostService):
 
     def _look(self) -> None:
         """Start what has to be done."""
-        subscribed = self._pubsub.topics
-        for name in self._topics.keys() - subscribed:
-            self._leave(name)
+        subscribed = set(self._pubsub.topics)
+        wanted = subscribed | self._sought
+        for name, known in list(self._topics.items()):
+            if name not in wanted or bool(known.advertisers) is not (name in subscribed):
+                self._leave(name)
         now = monotonic()
-        for name in subscribed:
-            topic = self._topics.get(name) or self._join(name)
+        for name in wanted:
+            topic = self._topics.get(name) or self._join(name, announced=name in subscribed)
             running = topic.search is not None and not topic.search.done()
             if not running and topic.next_search <= now and self._missing(name) > 0:
-                topic.search = asyncio.get_running_loop().create_task(self._search(name, topic))
+                topic.search = background(self._search(name, topic), self._label)
 
-    def _join(self, name: str) -> _Topic:
+    def _join(self, name: str, *, announced: bool) -> _Topic:
         topic = self._topics[name] = _Topic(self.config.poll_interval)
-        loop = asyncio.get_running_loop()
-        topic.advertisers = [loop.create_task(self._advertise(source, name)) for source in self._sources]
+        if announced:
+            topic.advertisers = [background(self._advertise(source, name), self._label) for source in self._sources]
         return topic
 
     def _leave(self, name: str) -> None:
         """Announce a topic no more, and look for nobody."""
-        task = asyncio.get_running_loop().create_task(self._withdraw(name, self._topics.pop(name)))
+        task = background(self._withdraw(name, self._topics.pop(name)), self._label)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -170,9 +181,11 @@ class TopicDiscovery(HostService):
         ending = [*topic.advertisers, *([topic.search] if topic.search is not None else [])]
         for task in ending:
             task.cancel()
-        await asyncio.wait(ending)
-        for source in self._sources:
-            if name not in self._topics:  # it may have been joined again meanwhile
+        if ending:
+            await asyncio.wait(ending)
+        for source in self._sources if topic.advertisers else ():
+            again = self._topics.get(name)
+            if again is None or not again.advertisers:  # it may have been joined again meanwhile
                 await source.withdraw(name)
 
     # -- finding others
@@ -212,7 +225,7 @@ class TopicDiscovery(HostService):
         if known or len(self._dials) >= self.config.max_dials or not self._backoff.may_dial(peer, now):
             return False
         self._backoff.dialled(peer, random.random(), now)  # noqa: S311 - jitter is no secret
-        self._dials[peer] = asyncio.get_running_loop().create_task(self._dial(found))
+        self._dials[peer] = background(self._dial(found), self._label)
         return True
 
     async def _dial(self, found: TopicPeer) -> None:

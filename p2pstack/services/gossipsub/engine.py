@@ -32,11 +32,12 @@ from p2pstack.host.host import BaseHost
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.config import PubsubConfig
 from p2pstack.services.gossipsub.events import PeerGrafted, PeerJoinedTopic, PeerLeftTopic, PeerPruned
-from p2pstack.services.gossipsub.exchange import Dials, read_targets
+from p2pstack.services.gossipsub.exchange import Dials
 from p2pstack.services.gossipsub.link import Link
 from p2pstack.services.gossipsub.outbound import Outbound
 from p2pstack.services.gossipsub.subscription import Subscription
 from p2pstack.services.gossipsub.validation import Verdict
+from p2pstack.services.targets import read_targets
 
 __all__ = ["Engine"]
 

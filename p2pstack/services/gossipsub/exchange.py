@@ -5,39 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from p2pstack.errors import ConfigError, P2PError
-from p2pstack.host.host import BaseHost, Target
-from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of
+from p2pstack.aio.tasks import background
+from p2pstack.errors import P2PError
+from p2pstack.host.host import BaseHost
+from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.gossipsub.config import PubsubConfig
 
-__all__ = ["Dials", "read_targets"]
+__all__ = ["Dials"]
 
 logger = logging.getLogger("p2pstack.gossipsub")
-
-
-def read_targets(targets: Iterable[Target]) -> dict[PeerId, list[Multiaddr]]:
-    """Return the peers in ``targets``, each with the addresses that are given of it.
-
-    Raises:
-        ConfigError: an address names no peer.
-        DecodeError: one can't be read.
-    """
-    found: dict[PeerId, list[Multiaddr]] = {}
-    for target in targets:
-        if isinstance(target, PeerId):
-            found.setdefault(target, [])
-        elif isinstance(target, str) and not target.startswith("/"):
-            found.setdefault(PeerId.from_string(target), [])
-        else:
-            address = parse(target)
-            peer = peer_id_of(address)
-            if peer is None:
-                raise ConfigError(f"{address} names no peer: it has to end with /p2p and an id")
-            found.setdefault(peer, []).append(address)
-    return found
 
 
 class Dials:
@@ -65,7 +44,7 @@ class Dials:
 
     def _start(self) -> None:
         if self._waiting and len(self._tasks) < self._config.exchange_dials:
-            task = asyncio.get_running_loop().create_task(self._work())
+            task = background(self._work(), "pubsub")
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 

@@ -16,6 +16,7 @@ from time import monotonic
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import background
 from p2pstack.aio.waiting import WaitingList
 from p2pstack.errors import P2PError, ProtocolNotSupported
 from p2pstack.gossipsub.protocols import PROTOCOLS
@@ -97,7 +98,7 @@ class Link:
             self.given_up = False
         running = self._task is not None and not self._task.done()
         if not running and not self.closed and not self.given_up:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = background(self._run(), "pubsub")
 
     def close(self) -> list[asyncio.Task[None]]:
         """End everything at once; return the tasks, which are to be awaited."""

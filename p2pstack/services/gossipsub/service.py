@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import HostClosed, LocalError
 from p2pstack.gossipsub.protocols import PROTOCOLS
 from p2pstack.gossipsub.score.snapshot import ScoreSnapshot
@@ -63,7 +64,7 @@ class Gossipsub(HostService):
         """Begin."""
         self._engine.start()
         self._events = self._host.events(ConnectionEnded, PeerIdentified)
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
+        self._watcher = background(self._watch(self._events), self._label)
         for connection in self._host.connections():
             if connection.peer_id not in self._engine.links and not connection.relayed:
                 self._engine.opened(connection)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import P2PError
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.peer_id import PeerId
@@ -78,7 +79,7 @@ class FoundPeerDialler:
                 self._timer = loop.call_later(self._pace.delay(now), self._next)
                 return
             del self._waiting[peer]
-            task = self._dialling[peer] = loop.create_task(self._dial(peer))
+            task = self._dialling[peer] = background(self._dial(peer), "mDNS")
             task.add_done_callback(lambda _, peer=peer: self._ended(peer))  # type: ignore[misc]
 
     def _enough(self) -> bool:

@@ -21,6 +21,7 @@ from functools import partial
 from ipaddress import ip_address
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.host.events import AddressesChanged, EventStream
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr
@@ -53,6 +54,7 @@ class Mdns(HostService):
         self._dialler = FoundPeerDialler(host, config, self._machine.table)
         self._transports: dict[Key, asyncio.DatagramTransport] = {}
         self._unusable: dict[Key, str] = {}
+        self._missing: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._events: EventStream | None = None
@@ -63,9 +65,8 @@ class Mdns(HostService):
 
     async def _begin(self) -> None:
         """Begin to speak on the interfaces that are there."""
-        loop = asyncio.get_running_loop()
         self._events = self._host.events(AddressesChanged)
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._keep())]
+        self._tasks = [background(self._watch(self._events), self._label), background(self._keep(), self._label)]
         self._dialler.start()
 
     async def _end(self) -> None:
@@ -128,7 +129,9 @@ class Mdns(HostService):
                     await self._changed.wait()
 
     async def _follow_interfaces(self) -> None:
-        found = {each.key: each for each in segments(choose(interfaces(), self.config), self.config)}
+        every = interfaces()
+        self._tell_missing({each.name for each in every})
+        found = {each.key: each for each in segments(choose(every, self.config), self.config)}
         known = {each.key: each for each in self._machine.segments}
         for key, segment in known.items():
             # A socket sends from an address, and stays with an interface's number: where these change, so must it.
@@ -140,12 +143,18 @@ class Mdns(HostService):
             if key not in self._transports:
                 await self._join(segment)
 
+    def _tell_missing(self, there: set[str]) -> None:
+        """Say which of the interfaces that were asked for are not there, once, or once more when they have gone."""
+        missing = set(self.config.interfaces or ()) - there
+        for name in sorted(missing - self._missing):
+            logger.warning("no mDNS on %s: there is no interface of this name that is up and has an address", name)
+        self._missing = missing
+
     async def _join(self, segment: Segment) -> None:
         """Speak on a segment, if that can be done."""
         key = segment.key
-        loop = asyncio.get_running_loop()
         try:
-            opened = open_socket(segment)
+            transport = await self._open(segment)
         except OSError as error:
             if self._unusable.get(key) != str(error):
                 logger.warning("no mDNS on %s by IPv%d: %s", *key, error)
@@ -153,8 +162,22 @@ class Mdns(HostService):
             return
         self._unusable.pop(key, None)
         self._machine.join(segment, monotonic())
-        transport, _ = await loop.create_datagram_endpoint(partial(_Protocol, self, key), sock=opened)
         self._transports[key] = transport
+
+    async def _open(self, segment: Segment) -> asyncio.DatagramTransport:
+        """Return what sends and receives on a segment.
+
+        Raises:
+            OSError: the interface is gone, or can't be used.
+        """
+        opened = open_socket(segment)
+        protocol = partial(_Protocol, self, segment.key)
+        try:
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(protocol, sock=opened)
+        except BaseException:
+            opened.close()
+            raise
+        return transport
 
     # -- packets
 

@@ -17,6 +17,7 @@ import logging
 from ipaddress import IPv4Address
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.host.events import AddressesChanged, EventStream
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr, TcpEndpoint, from_sockaddr, is_public, tcp_endpoint
@@ -58,8 +59,7 @@ class PortMapping(HostService):
     async def _begin(self) -> None:
         """Begin; returns at once, what comes of it is told by events."""
         self._events = self._host.events(AddressesChanged)
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._keep())]
+        self._tasks = [background(self._watch(self._events), self._label), background(self._keep(), self._label)]
 
     async def _end(self) -> None:
         """Take all mappings back, within ``stop_timeout`` seconds."""

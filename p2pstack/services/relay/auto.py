@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from p2pstack.aio.tasks import background
 from p2pstack.autonat.reachability import Reachability
 from p2pstack.errors import ConfigError, P2PError
 from p2pstack.host.events import EventStream
@@ -73,9 +74,8 @@ class AutoRelay(HostService):
 
     async def _begin(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerIdentified, ReachabilityChanged, ReservationLost)
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
+        self._tasks = [background(self._watch(self._events), self._label), background(self._work(), self._label)]
 
     async def _end(self) -> None:
         """Give back what is held."""
@@ -125,13 +125,12 @@ class AutoRelay(HostService):
 
     def _take(self, now: float) -> None:
         """Ask as many relays as are missing, at once."""
-        loop = asyncio.get_running_loop()
         candidates = self._candidates(now)
         for _ in range(self.config.wanted - self._active() - len(self._attempts)):
             relay = next(candidates, None)
             if relay is None:
                 return
-            self._attempts[relay] = loop.create_task(self._try(relay))
+            self._attempts[relay] = background(self._try(relay), self._label)
 
     def _active(self) -> int:
         """Return how many relays there are, those included that the program has chosen itself."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 
 from p2pstack.aio.connection import Connection
+from p2pstack.aio.tasks import background
 from p2pstack.errors import ConnectionClosed, DeadlineExceeded, DecodeError, HostClosed, P2PError
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.multiaddrs import Multiaddr
@@ -100,7 +101,7 @@ class RelayReservation:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._keep())
+            self._task = background(self._keep(), "the relay client")
         self._hurry.set()
         await waiter
 

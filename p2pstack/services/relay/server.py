@@ -16,6 +16,7 @@ from time import monotonic
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
+from p2pstack.aio.tasks import background
 from p2pstack.errors import ConnectionClosed, DeadlineExceeded, DecodeError, P2PError, ProtocolViolation
 from p2pstack.host.events import ConnectionEnded, EventStream
 from p2pstack.host.limits import Usage
@@ -85,7 +86,7 @@ class RelayServer:
     async def start(self) -> None:
         """Begin to watch who leaves; called by the host."""
         self._events = self.host.events(ConnectionEnded)
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
+        self._watcher = background(self._watch(self._events), "the relay")
 
     async def stop(self) -> None:
         """End all circuits and reservations; called by the host."""

@@ -53,9 +53,14 @@ class Asker:
         return answer.ttl
 
     async def unregister(self, connection: Connection, request: Unregister) -> None:
-        """End a registration; there is no answer (RDV-06)."""
+        """End a registration; there is no answer (RDV-06), but the point ends the stream once it has read that.
+
+        Before, we must not close the connection: what comes with its end may go unread.
+        """
         async with await self._open(connection) as stream:
             stream.write_frame(encode(request))
+            stream.close_write()
+            await stream.read()
 
     async def discover(self, connection: Connection, request: Discover) -> DiscoverResponse:
         """Ask who is registered."""

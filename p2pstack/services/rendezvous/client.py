@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import ConfigError, DecodeError, HostClosed, P2PError, ProtocolViolation
 from p2pstack.host.events import AddressesChanged, EventStream
 from p2pstack.host.host import Target
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.rendezvous.messages import Register
 from p2pstack.rendezvous.protocols import MAX_TTL, PROTOCOL, check_namespace
 from p2pstack.rendezvous.status import Status
 from p2pstack.rendezvous.view import RegisteredPeer, View
-from p2pstack.services.gossipsub.exchange import read_targets
 from p2pstack.services.life import HostService
 from p2pstack.services.rendezvous.asking import Asker
 from p2pstack.services.rendezvous.client_config import RendezvousClientConfig
@@ -21,8 +22,12 @@ from p2pstack.services.rendezvous.errors import RendezvousRefused
 from p2pstack.services.rendezvous.events import PeersDiscovered
 from p2pstack.services.rendezvous.keeping import Keeper
 from p2pstack.services.standard import Host
+from p2pstack.services.targets import read_targets
 
 __all__ = ["RendezvousClient"]
+
+READ_AT_ONCE = 4
+"""Registrations that are verified before others have their turn: some 0.5 ms, 8 ms where each has 500 addresses."""
 
 
 class RendezvousClient(HostService):
@@ -69,7 +74,7 @@ class RendezvousClient(HostService):
         for point, addresses in self._points.items():
             self.host.remember(point, addresses)
         self._events = self.host.events(AddressesChanged)
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(self._events))
+        self._watcher = background(self._watch(self._events), self._label)
 
     async def _end(self) -> None:
         """End all registrations, and tell the points."""
@@ -209,14 +214,22 @@ class RendezvousClient(HostService):
         connection = await self.host.connect(point, timeout=self.config.timeout)
         for _ in range(self.config.max_pages):
             answer = await self._asker.discover(connection, view.request(self.config.page))
-            now = monotonic()
+            found = await self._read(view, answer.registrations[: self.config.page])
             try:
-                news = view.accept(answer, now)
+                news = view.accept(answer.cookie, found)
             except DecodeError as error:
                 raise ProtocolViolation(PROTOCOL, str(error), requirement=error.requirement) from error
             self._note(point, view.namespace, news)
             if not answer.registrations:
                 return
+
+    async def _read(self, view: View, registrations: Sequence[Register]) -> list[RegisteredPeer]:
+        """Return who they are of; a point that sends many shall not keep everything else waiting (RDV-10)."""
+        found: list[RegisteredPeer] = []
+        for start in range(0, len(registrations), READ_AT_ONCE):
+            found += view.read(registrations[start : start + READ_AT_ONCE], monotonic())
+            await asyncio.sleep(0)
+        return found
 
     def _note(self, point: PeerId, namespace: str, news: list[RegisteredPeer]) -> None:
         """Remember where new peers are, and tell."""

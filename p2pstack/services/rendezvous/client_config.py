@@ -25,7 +25,7 @@ class RendezvousClientConfig:
     """Bytes of an answer; beyond, its stream is reset. rust's points do not cut theirs shorter."""
 
     page: int = 100
-    """Registrations that are asked for at once."""
+    """Registrations that are asked for at once; those that a point sends beyond that are not looked at."""
 
     max_pages: int = 20
     """Questions in a row, as long as each answer brings something. Against answers without end."""

@@ -10,6 +10,7 @@ import time
 from time import monotonic
 
 from p2pstack.aio.connection import Connection
+from p2pstack.aio.tasks import background
 from p2pstack.errors import HostClosed, LocalError, P2PError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.identity.peer_record import PeerRecord
@@ -51,7 +52,7 @@ class Keeper:
         self._failures = 0
         self._moved = asyncio.Event()
         self._tried = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._keep())
+        self._task = background(self._keep(), "the rendezvous client")
 
     @property
     def registered(self) -> bool:

@@ -17,6 +17,7 @@ from p2pstack.aio.stream import Stream
 from p2pstack.errors import DeadlineExceeded, DecodeError, ProtocolViolation, StreamEOF
 from p2pstack.host.host import BaseHost
 from p2pstack.host.limits import Usage
+from p2pstack.kad.groups import groups_of
 from p2pstack.rendezvous.config import RendezvousConfig
 from p2pstack.rendezvous.cookie import EPOCH_SIZE
 from p2pstack.rendezvous.events import Expired, Registered
@@ -24,6 +25,8 @@ from p2pstack.rendezvous.messages import decode, encode
 from p2pstack.rendezvous.point import Point
 from p2pstack.rendezvous.protocols import PROTOCOL
 from p2pstack.rendezvous.status import Status
+from p2pstack.services.autonat.places import observed_address
+from p2pstack.services.life import HostService
 from p2pstack.services.rendezvous.events import PeerRegistered, PeerUnregistered
 
 __all__ = ["RendezvousServer"]
@@ -31,10 +34,10 @@ __all__ = ["RendezvousServer"]
 logger = logging.getLogger("p2pstack.rendezvous")
 
 
-class RendezvousServer:
-    """Serves rendezvous on a host, which starts and stops it.
+class RendezvousServer(HostService):
+    """Serves rendezvous on a host.
 
-    It is made before the host is started::
+    Made before the host is started it is started and stopped with it; ``async with`` does the same at any time::
 
         host = Host(listen=["/ip4/0.0.0.0/tcp/4001"])
         point = RendezvousServer(host)
@@ -44,20 +47,22 @@ class RendezvousServer:
     Events: PeerRegistered, PeerUnregistered.
     """
 
+    _label = "the rendezvous point"
+
     def __init__(self, host: BaseHost, config: RendezvousConfig | None = None) -> None:
         self.config = config = config or RendezvousConfig()
         self._host = host
         self._point = Point(config, epoch=secrets.token_bytes(EPOCH_SIZE))
         self._alarm: Alarm | None = None
         host.handle(PROTOCOL, self._serve, max_streams=config.streams_per_connection)
-        host.services.append(self)
+        super().__init__(host)
 
-    async def start(self) -> None:
-        """Begin to watch the time; called by the host."""
+    async def _begin(self) -> None:
+        """Begin to watch the time."""
         self._alarm = Alarm(asyncio.get_running_loop(), self._expire)
 
-    async def stop(self) -> None:
-        """Serve no further streams, and watch the time no longer; called by the host."""
+    async def _end(self) -> None:
+        """Serve no further streams, and watch the time no longer."""
         self._host.unhandle(PROTOCOL)
         if self._alarm is not None:
             self._alarm.cancel()
@@ -71,11 +76,12 @@ class RendezvousServer:
         return self._point.answers
 
     def usage(self) -> dict[str, Usage]:
-        """Return, by name, how much of each limit is taken; of the one for each peer, by who takes most."""
+        """Return, by name, how much of each limit is taken; of those for each peer and group, by who takes most."""
         config, registrations = self.config, self._point.registrations
         return {
             "rendezvous.max_registrations": Usage(len(registrations), config.max_registrations),
             "rendezvous.registrations_per_peer": Usage(registrations.most_per_peer, config.registrations_per_peer),
+            "rendezvous.registrations_per_group": Usage(registrations.most_per_group, config.registrations_per_group),
             "rendezvous.max_namespaces": Usage(registrations.namespaces, config.max_namespaces),
         }
 
@@ -107,7 +113,8 @@ class RendezvousServer:
                 raise
             return False
         try:
-            answer = self._point.receive(stream.peer_id, decode(data), monotonic())
+            group = b"".join(groups_of([observed_address(stream.connection)]))
+            answer = self._point.receive(stream.peer_id, decode(data), monotonic(), group)
         except DecodeError as error:
             raise ProtocolViolation(PROTOCOL, str(error), requirement=error.requirement) from error
         self._tell()

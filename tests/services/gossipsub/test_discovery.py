@@ -287,6 +287,47 @@ async def test_a_topic_that_is_joined_again_at_once_is_not_withdrawn() -> None:
             assert not source.calls["withdraw", TOPIC]
 
 
+# -- topics that are only published in
+
+
+async def test_who_only_publishes_finds_peers_and_is_not_announced() -> None:
+    source = FakeSource()
+    async with subscribers(2) as source.found, node(source) as (pubsub, discovery):
+        discovery.seek(TOPIC)
+        result = await pubsub.publish(TOPIC, b"x", timeout=10.0)
+        assert result.peers == 1
+        assert pubsub.peers(TOPIC) == [source.found[0].peer]
+        assert pubsub.topics == []
+    assert {name for name, _ in source.calls} == {"find"}
+
+
+async def test_a_topic_that_is_sought_is_announced_while_it_is_subscribed_to() -> None:
+    source = FakeSource(pause=0.01)
+    async with node(source) as (pubsub, discovery):
+        discovery.seek(TOPIC)
+        await until(lambda: source.calls["find", TOPIC])
+        assert not source.calls["advertise", TOPIC]
+        async with pubsub.subscribe(TOPIC):
+            await until(lambda: source.calls["advertise", TOPIC] == 3)
+            assert not source.calls["withdraw", TOPIC]
+        await until(lambda: source.calls["withdraw", TOPIC])
+        announced = source.calls["advertise", TOPIC]
+        searches = discovery.counters["searched"]
+        await until(lambda: discovery.counters["searched"] > searches + 1)
+        assert source.calls["advertise", TOPIC] == announced
+
+
+async def test_what_is_sought_may_not_have_been_searched_for_yet() -> None:
+    source = FakeSource()
+    async with subscribers(2) as source.found, node(source, wanted=1) as (pubsub, discovery):
+        await pubsub.host.connect(source.found[0].peer, source.found[0].addresses)
+        await until(lambda: len(pubsub.peers(TOPIC)) == 1)
+        discovery.seek(TOPIC)
+        discovery._look()
+        assert discovery._topics[TOPIC].search is None
+    assert not source.calls
+
+
 # -- life
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from p2pstack.errors import ConfigError, DialError
+from p2pstack.errors import DialError
 from p2pstack.gossipsub.score.config import ScoreConfig
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.multiaddrs import parse
-from p2pstack.services.gossipsub.exchange import Dials, read_targets
+from p2pstack.services.gossipsub.exchange import Dials
 from p2pstack.services.gossipsub.service import Gossipsub
 from p2pstack.services.standard import Host
 from tests.services.gossipsub.pubsubs import TOPIC, config, host_of, id_of, join, pubsubs, texts
@@ -106,18 +106,6 @@ async def test_the_end_cancels_all_dials() -> None:
     assert not waiting._tasks
     assert not len(waiting)
     await waiting.stop()
-
-
-def test_targets_are_read() -> None:
-    first, second, third = PEERS[:3]
-    found = read_targets([first, str(second), f"{ADDRESS}/p2p/{third}", parse(f"/ip4/127.0.0.1/tcp/1/p2p/{third}")])
-    assert found == {
-        first: [],
-        second: [],
-        third: [parse(f"{ADDRESS}/p2p/{third}"), parse(f"/ip4/127.0.0.1/tcp/1/p2p/{third}")],
-    }
-    with pytest.raises(ConfigError, match="names no peer"):
-        read_targets([ADDRESS])
 
 
 # -- between hosts

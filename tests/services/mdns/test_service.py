@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 from ipaddress import ip_address
 from time import monotonic
@@ -21,6 +22,7 @@ from p2pstack.services.mdns import service
 from p2pstack.services.mdns.events import MdnsPeerExpired, MdnsPeerFound
 from p2pstack.services.mdns.interfaces import Interface
 from p2pstack.services.mdns.service import Mdns
+from p2pstack.services.mdns.sockets import open_socket
 from p2pstack.services.standard import Host
 from tests.mdns.lan import peer_of
 from tests.services.hosts import LOOPBACK, next_event, until
@@ -162,6 +164,60 @@ async def test_an_interface_that_can_not_be_used_is_told_once_and_tried_again(
         await until(lambda: mdns.segments)
 
 
+@pytest.mark.req("MDNS-08")
+async def test_an_interface_that_goes_while_it_is_joined_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = 0
+
+    def opening(segment: Segment) -> socket.socket:
+        nonlocal tries
+        tries += 1
+        opened = open_socket(segment)
+        opened.close()
+        return opened
+
+    monkeypatch.setattr(service, "open_socket", opening)
+    caplog.set_level(logging.WARNING, logger="p2pstack.mdns")
+    async with Host() as host, Mdns(host, own_config(interface_interval=0.01)) as mdns:
+        await until(lambda: tries >= 3)
+        assert mdns.segments == []
+        (record,) = caplog.records
+        assert record.getMessage().startswith(f"no mDNS on {loopback().name} by IPv4: ")
+        monkeypatch.undo()
+        await until(lambda: mdns.segments and mdns._transports)
+
+
+@pytest.mark.req("MDNS-08")
+async def test_a_named_interface_that_is_missing_is_told_each_time_that_it_has_gone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = 0
+    there: list[Interface] = []
+
+    def look() -> list[Interface]:
+        nonlocal looks
+        looks += 1
+        return list(there)
+
+    monkeypatch.setattr(service, "interfaces", look)
+    caplog.set_level(logging.WARNING, logger="p2pstack.mdns")
+    config = replace(own_config(interface_interval=0.01), interfaces=("nope0", loopback().name))
+    nope, gone = (
+        f"no mDNS on {name}: there is no interface of this name that is up and has an address"
+        for name in config.interfaces or ()
+    )
+    async with Host() as host, Mdns(host, config) as mdns:
+        await until(lambda: looks >= 3)
+        assert sorted(record.getMessage() for record in caplog.records) == sorted([nope, gone])
+        there.append(loopback())
+        await until(lambda: mdns.segments)
+        caplog.clear()
+        there.clear()
+        await until(lambda: not mdns.segments)
+        assert [record.getMessage() for record in caplog.records] == [gone]
+
+
 async def test_stopping_twice_at_once() -> None:
     async with Host(listen=[LOOPBACK]) as host:
         mdns = Mdns(host, own_config())
@@ -169,3 +225,20 @@ async def test_stopping_twice_at_once() -> None:
         await until(lambda: mdns._transports)
         await asyncio.gather(mdns.stop(), mdns.stop())
         assert mdns not in host.services
+
+
+async def test_an_error_that_ends_the_watch_over_the_interfaces_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> list[Interface]:
+        raise ZeroDivisionError("by nothing")
+
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    handler = loop.get_exception_handler()
+    monkeypatch.setattr(service, "interfaces", fail)
+    loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+    try:
+        async with Host() as host, Mdns(host, own_config()):
+            await until(lambda: told)
+    finally:
+        loop.set_exception_handler(handler)
+    assert told == ["a task of mDNS has ended by an error: by nothing"]

@@ -30,7 +30,7 @@ from p2pstack.services.rendezvous.asking import Asker
 from p2pstack.services.rendezvous.errors import RendezvousRefused
 from p2pstack.wire.framing import encode_frame
 from tests.host.hosts import key
-from tests.services.hosts import LOOPBACK, until
+from tests.services.hosts import LOOPBACK
 from tests.services.rendezvous.points import FakePoint, quick
 
 REGISTER = Register(b"a", b"record")
@@ -51,7 +51,7 @@ async def test_good_answers() -> None:
         assert await asker.register(connection, REGISTER) == 8_000
         assert await asker.discover(connection, Discover(b"a")) == found
         await asker.unregister(connection, Unregister(b"a"))
-        await until(lambda: fake.requests == [REGISTER, Discover(b"a"), Unregister(b"a")])
+        assert fake.requests == [REGISTER, Discover(b"a"), Unregister(b"a")], "it returns when the point has read it"
 
 
 @pytest.mark.misbehave

@@ -12,7 +12,7 @@ from p2pstack.errors import ConfigError, DecodeError, DialError, HostClosed, P2P
 from p2pstack.identity.multiaddrs import parse
 from p2pstack.rendezvous.messages import Discover, DiscoverResponse, Register, RegisterResponse, Unregister
 from p2pstack.rendezvous.status import Status
-from p2pstack.rendezvous.view import RegisteredPeer
+from p2pstack.rendezvous.view import RegisteredPeer, View
 from p2pstack.services.rendezvous.client import RendezvousClient
 from p2pstack.services.rendezvous.errors import RendezvousRefused
 from p2pstack.services.rendezvous.events import PeersDiscovered
@@ -79,6 +79,32 @@ async def test_answers_without_end_are_left_at_a_limit() -> None:
     async with fake.host, client_of(1, [fake.host.full_addresses[0]], max_pages=3) as (_, client):
         assert numbers(await soon(client.discover("app"))) == [2]
         assert len(fake.requests) == 3
+
+
+@pytest.mark.misbehave
+@pytest.mark.req("RDV-07", "RDV-10")
+async def test_a_point_that_sends_too_much_does_not_stop_the_rest() -> None:
+    told = tuple(Register(b"app", record(number, seq=seq)) for seq in range(1, 40) for number in (1, 2))
+    fake = FakePoint(DiscoverResponse(Status.OK, (*told, Register(b"app", record(3))), b"c"))
+    reads: list[int] = []
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with fake.host, client_of(1, [fake.host.full_addresses[0]], page=78, max_pages=1) as (_, client):
+        with pytest.MonkeyPatch.context() as patch:
+            read = View.read
+            patch.setattr(View, "read", lambda *args: (reads.append(turns), read(*args))[1])
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(others())
+                assert numbers(await soon(client.discover("app"))) == [2, 3], "and not who was not asked for"
+                task.cancel()
+    assert len(reads) == 20
+    assert len(set(reads)) == 20, "others have a turn between two of them"
 
 
 @pytest.mark.req("RDV-08")

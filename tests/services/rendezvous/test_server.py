@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import StreamEOF, StreamReset
+from p2pstack.errors import HostClosed, StreamEOF, StreamReset
 from p2pstack.host.host import BaseHost
+from p2pstack.host.limits import Usage
+from p2pstack.identity.multiaddrs import parse
 from p2pstack.rendezvous.messages import (
     Discover,
     DiscoverResponse,
@@ -19,11 +21,13 @@ from p2pstack.rendezvous.messages import (
 )
 from p2pstack.rendezvous.protocols import MAX_MESSAGE, PROTOCOL
 from p2pstack.rendezvous.status import Status
+from p2pstack.services.rendezvous import server as server_module
 from p2pstack.services.rendezvous.events import PeerRegistered, PeerUnregistered
+from p2pstack.services.rendezvous.server import RendezvousServer
 from p2pstack.wire.framing import encode_frame
 from tests.host.hosts import key
 from tests.rendezvous.making import PEERS, record
-from tests.services.hosts import next_event, until
+from tests.services.hosts import LOOPBACK, next_event, until
 from tests.services.rendezvous.points import point, soon
 
 
@@ -98,6 +102,25 @@ async def test_nobody_registers_somebody_else() -> None:
 
 
 @pytest.mark.misbehave
+@pytest.mark.req("RDV-09")
+async def test_one_machine_with_many_ids_does_not_fill_the_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {1: "/ip4/5.10.0.1/tcp/1", 2: "/ip4/5.10.9.9/tcp/2", 3: "/ip4/5.11.0.1/tcp/1", 4: "/ip4/192.168.0.1/tcp/1"}
+    places = {key(number).peer_id: parse(text) for number, text in seen.items()}
+    monkeypatch.setattr(server_module, "observed_address", lambda connection: places[connection.peer_id])
+    async with point(registrations_per_group=1) as (target, server):
+        answers = []
+        for number in seen:
+            async with BaseHost(key(number)) as host:
+                stream = await opened(host, target)
+                answers.append(await ask(stream, Register(b"a", record(number - 1))))
+                await stream.close()
+        assert [each.status for each in answers if isinstance(each, RegisterResponse)] == [
+            Status.OK, Status.E_UNAVAILABLE, Status.OK, Status.OK,
+        ]  # fmt: skip
+        assert server.usage()["rendezvous.registrations_per_group"] == Usage(1, 1)
+
+
+@pytest.mark.misbehave
 @pytest.mark.req("RDV-01")
 @pytest.mark.parametrize(
     "data",
@@ -152,3 +175,14 @@ async def test_a_point_that_stops_leaves_nothing_behind() -> None:
         assert await ask(stream, Register(b"b", record(0))) == RegisterResponse(Status.OK, 7_200), "it goes on"
         await stream.close()
         await until(lambda: not [each for each in target.connections()[0].streams if each.protocol == PROTOCOL])
+
+
+async def test_it_serves_for_a_block_as_well() -> None:
+    async with BaseHost(key(9), listen=[LOOPBACK]) as target, BaseHost(key(1)) as host:
+        async with RendezvousServer(target) as server:
+            stream = await opened(host, target)
+            assert await ask(stream, Register(b"a", record(0))) == RegisterResponse(Status.OK, 7_200)
+            assert server.usage()["rendezvous.max_registrations"].current == 1
+        assert PROTOCOL not in target.protocols
+        with pytest.raises(HostClosed, match="the rendezvous point was stopped"):
+            await server.start()
