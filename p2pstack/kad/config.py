@@ -8,14 +8,19 @@ from math import isfinite
 from p2pstack.errors import ConfigError
 from p2pstack.kad.filters import Network
 
-__all__ = ["KadConfig"]
+__all__ = ["NO_LIMIT", "KadConfig"]
 
 _HOUR = 3_600.0
+
+NO_LIMIT = 1_000_000
+"""More peers than any table or lookup has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KadConfig:
-    """How a node takes part in a DHT. The defaults fit the public network and go's and rust's private ones.
+    """How a node takes part in a DHT.
+
+    The defaults fit private networks, those of go and rust too; for the public network take :meth:`public`.
 
     Raises:
         ConfigError: a value can't work.
@@ -57,8 +62,9 @@ class KadConfig:
     max_candidates: int = 320
     """Peers that wait to be asked on one path; beyond, the farthest are forgotten. Against answers full of peers."""
 
-    max_from_group: int = 8
-    """Peers of one IP group that one lookup asks. Against an attacker with many ids and few addresses (KAD-21)."""
+    max_from_group: int = NO_LIMIT
+    """Peers of one IP group that one lookup asks. Against an attacker with many ids and few addresses; unlimited here,
+    since all nodes of a private network may live in one group, and limited by :meth:`public` (KAD-21)."""
 
     max_found_providers: int = 1_000
     """Providers that one lookup collects, whatever was asked for."""
@@ -66,7 +72,11 @@ class KadConfig:
     # -- messages
 
     max_received: int = 4 * 1024 * 1024
-    """The longest message that is read, as in go (KAD-01)."""
+    """The longest answer that is read, as in go (KAD-01)."""
+
+    max_request: int = 32_768
+    """The longest request that is read, twice what rust writes: none holds more than a value or the addresses of its
+    sender. Against slow streams that fill memory (KAD-22)."""
 
     max_sent: int = 16_384
     """The longest message that is written: rust reads no longer ones (KAD-01)."""
@@ -97,11 +107,11 @@ class KadConfig:
     max_failures: int = 2
     """Failed requests in a row after which a peer leaves; one does where somebody waits for its place (KAD-11)."""
 
-    max_group_in_bucket: int = 2
-    """Peers of one IP group in a bucket, as in go's public DHT. Against sybils (KAD-21)."""
+    max_group_in_bucket: int = NO_LIMIT
+    """Peers of one IP group in a bucket. Against sybils, as ``max_from_group`` (KAD-21)."""
 
-    max_group_in_table: int = 3
-    """Peers of one IP group in the whole table, as in go's public DHT (KAD-21)."""
+    max_group_in_table: int = NO_LIMIT
+    """Peers of one IP group in the whole table (KAD-21)."""
 
     silence: float = 43 * 60.0
     """After which a peer that was not heard of is asked whether it is there, as in go (KAD-11)."""
@@ -153,6 +163,14 @@ class KadConfig:
     provider_address_lifetime: float = 24 * _HOUR
     """For which its addresses are; then it is listed without (KAD-06)."""
 
+    @classmethod
+    def public(cls) -> KadConfig:
+        """Return the numbers for the public network: public addresses alone, and few peers of one IP group.
+
+        Those of go for tables, and one of ours for lookups, without which that of tables does not help (KAD-21).
+        """
+        return cls(network=Network.PUBLIC, max_from_group=8, max_group_in_bucket=2, max_group_in_table=3)
+
     def __post_init__(self) -> None:
         """Refuse values that can't work."""
         for each in fields(self):
@@ -167,3 +185,5 @@ class KadConfig:
             raise ConfigError("paths must not be more than alpha: each needs a request under way")
         if self.max_value + self.max_key >= self.max_sent:
             raise ConfigError("a value and its key must fit into max_sent")
+        if not self.max_sent <= self.max_request <= self.max_received:
+            raise ConfigError("max_request must be from max_sent, which others may send too, to max_received")

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from p2pstack.errors import ConfigError
 
-__all__ = ["BITS", "MAX_MADE_UP", "common_prefix", "distance", "made_up_id", "position"]
+__all__ = ["BITS", "MAX_MADE_UP", "common_prefix", "made_up_id", "position"]
 
 BITS = 256
 
@@ -24,11 +24,6 @@ _ID_BYTES = 32
 def position(preimage: bytes) -> int:
     """Return where something lies, 0 to 2**256 - 1. HOT PATH."""
     return int.from_bytes(sha256(preimage).digest(), "big")
-
-
-def distance(one: int, other: int) -> int:
-    """Return the distance of two positions; the smaller, the nearer."""
-    return one ^ other
 
 
 def common_prefix(one: int, other: int) -> int:

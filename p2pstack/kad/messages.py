@@ -116,7 +116,7 @@ def decode(data: bytes, config: KadConfig) -> Message:
     if len(data) > config.max_received:
         raise DecodeError(f"a message is longer than {config.max_received} bytes", requirement="KAD-01")
     kind, key = 0, b""
-    record: bytes | None = None
+    records: list[bytes] = []
     closer: list[bytes] = []
     providers: list[bytes] = []
     max_fields, max_closer, max_peer_size = config.max_fields, config.max_closer, config.max_peer_size
@@ -134,12 +134,12 @@ def decode(data: bytes, config: KadConfig) -> Message:
         elif number == _KEY:
             key = data[start:end]
         elif number == _RECORD:
-            # A message that stands there twice is one (GEN-07).
-            record = (record or b"") + data[start:end]
+            records.append(data[start:end])
     return Message(
         type=_type(kind),
         key=key,
-        record=None if record is None else Record.decode(record),
+        # A message that stands there twice is one (GEN-07).
+        record=Record.decode(b"".join(records)) if records else None,
         closer=_contacts(closer, config.max_addresses),
         providers=_contacts(providers, config.max_addresses),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from itertools import islice
 
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.contacts import Contact
@@ -104,13 +105,9 @@ class Path:
             self.settled = all(each.state is State.ANSWERED for each in self._nearest(self._config.beta))
 
     def _nearest(self, count: int) -> Iterator[Candidate]:
-        """Yield the ``count`` nearest that have not failed and are not slow."""
-        for candidate in self._order:
-            if candidate.state is not State.FAILED and candidate.state is not State.SLOW:
-                yield candidate
-                count -= 1
-                if not count:
-                    return
+        """Return an iterator over the ``count`` nearest that have not failed and are not slow."""
+        hopeful = (each for each in self._order if each.state is not State.FAILED and each.state is not State.SLOW)
+        return islice(hopeful, count)
 
     def next(self, may_ask: Callable[[Candidate], bool]) -> Candidate | None:
         """Return the next candidate to ask: of the ``k`` nearest, the nearest that was not asked; None: wait, or end.

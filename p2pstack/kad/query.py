@@ -149,10 +149,9 @@ class Query:
         """Return the peers nearest to the key that have answered, at most ``k``, the nearest first."""
         return [each.contact for each in self._nearest_answered()]
 
-    def hops(self) -> int:
-        """Return how many peers had to answer before the nearest of :meth:`closest` was heard of."""
-        nearest = self._nearest_answered()
-        return nearest[0].hops if nearest else 0
+    def hops(self, count: int = 1) -> int:
+        """Return how many peers had to answer, in a row, before the first ``count`` of :meth:`closest` were known."""
+        return max((each.hops for each in self._nearest_answered()[:count]), default=0)
 
     def _nearest_answered(self) -> list[Candidate]:
         answered = [each for path in self._paths for each in path if each.state is State.ANSWERED]

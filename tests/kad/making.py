@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import sha256
 
 from p2pstack.identity.multiaddrs import Multiaddr, parse
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.contacts import Contact
+from p2pstack.kad.filters import Network
 from p2pstack.kad.keyspace import position
 from p2pstack.kad.messages import Message
 from p2pstack.kad.table import RoutingTable
@@ -16,6 +18,9 @@ from p2pstack.wire import protobuf
 from p2pstack.wire.pb import kad_pb2
 
 CONFIG = KadConfig()
+
+GUARDED = replace(KadConfig.public(), network=Network.ANY)
+"""With the limits on IP groups."""
 
 
 def peer(number: int) -> PeerId:

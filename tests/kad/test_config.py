@@ -26,6 +26,8 @@ def test_the_defaults_are_those_of_the_field() -> None:
         {"beta": 4, "k": 3},
         {"paths": 11},
         {"max_value": 16_000},
+        {"max_request": 16_383},
+        {"max_request": 5 << 20},
     ],
 )
 def test_what_can_not_work_is_refused(wrong: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,10 @@ from p2pstack.kad.contacts import Contact
 from p2pstack.kad.filters import Network
 from p2pstack.kad.keyspace import common_prefix, position
 from p2pstack.kad.table import Admission, RoutingTable
-from tests.kad.making import CONFIG, address, contact, contacts, peer, table_of
+from tests.kad.making import CONFIG, GUARDED, address, contact, contacts, peer, table_of
 
 SMALL = KadConfig(k=3, beta=3, max_replacements=2)
+SMALL_GUARDED = replace(GUARDED, k=3, beta=3, max_replacements=2)
 
 
 def far(count: int, table: RoutingTable, prefix: int = 0) -> list[Contact]:
@@ -145,7 +147,7 @@ def crowd(count: int, table: RoutingTable, prefix: int, group: str = "8.8") -> l
 
 @pytest.mark.req("KAD-21")
 def test_one_ip_group_gets_two_places_in_a_bucket_and_three_in_the_table() -> None:
-    table = RoutingTable(peer(0), CONFIG)
+    table = RoutingTable(peer(0), GUARDED)
     outcomes = [table.add(each, 0.0) for prefix in (0, 1, 2) for each in crowd(4, table, prefix)]
     added = [number for number, each in enumerate(outcomes) if each is Admission.ADDED]
     assert added == [0, 1, 4]
@@ -158,7 +160,7 @@ def test_one_ip_group_gets_two_places_in_a_bucket_and_three_in_the_table() -> No
 
 @pytest.mark.req("KAD-21")
 def test_no_id_moves_into_a_full_group_later() -> None:
-    table = RoutingTable(peer(0), CONFIG)
+    table = RoutingTable(peer(0), GUARDED)
     one, other, third = crowd(3, table, 0)
     for each in (one, other):
         table.add(each, 0.0)
@@ -174,7 +176,7 @@ def test_no_id_moves_into_a_full_group_later() -> None:
 
 @pytest.mark.req("KAD-21")
 def test_who_waits_comes_in_only_while_its_group_has_room() -> None:
-    table = RoutingTable(peer(0), SMALL)
+    table = RoutingTable(peer(0), SMALL_GUARDED)
     sybils = crowd(4, table, 0)
     honest = far(8, table)[4:7]
     for each in (*honest, sybils[0], sybils[1]):
@@ -197,7 +199,7 @@ steps = st.lists(st.tuples(st.sampled_from("aaaahfr"), st.integers(1, 150)), max
 @given(steps, st.booleans())
 @settings(max_examples=60)
 def test_whatever_happens_the_table_keeps_its_bounds(steps: list[tuple[str, int]], crowded: bool) -> None:
-    table = RoutingTable(peer(0), SMALL)
+    table = RoutingTable(peer(0), SMALL_GUARDED)
     for now, (action, number) in enumerate(steps):
         one = contact(number)
         if crowded:
@@ -219,7 +221,7 @@ def test_whatever_happens_the_table_keeps_its_bounds(steps: list[tuple[str, int]
     prefixes = Counter(common_prefix(table.position, each.position) for each in everybody)
     assert prefixes == table.sizes()
     groups = Counter(group for each in everybody for group in each.groups)
-    assert all(count <= SMALL.max_group_in_table for count in groups.values())
+    assert all(count <= SMALL_GUARDED.max_group_in_table for count in groups.values())
     assert groups == table._groups
     assert all(len(bucket.replacements) <= SMALL.max_replacements for bucket in table._buckets.values())
     assert not any(peer in bucket.entries for bucket in table._buckets.values() for peer in bucket.replacements)

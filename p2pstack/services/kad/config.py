@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import isfinite
 
-from p2pstack.errors import ConfigError
+from p2pstack.errors import ConfigError, DecodeError
+from p2pstack.identity.multiaddrs import parse
 from p2pstack.kad.config import KadConfig
-from p2pstack.kad.filters import Network
 from p2pstack.kad.protocols import PROTOCOL
 
 __all__ = ["KademliaConfig", "Mode"]
 
 _NUMBERS = (
     "max_inbound_streams",
+    "max_served_streams",
+    "max_answer_memory",
     "max_outbound_streams",
     "max_idle_streams",
     "idle_timeout",
@@ -37,7 +39,7 @@ class Mode(Enum):
     """It answers, keeps values and providers for others, and gets into their tables."""
 
     AUTO = "auto"
-    """A server while AutoNAT finds the host reachable from outside, a client otherwise."""
+    """A server while AutoNAT finds the host reachable from outside, a client otherwise: also without AutoNAT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,14 @@ class KademliaConfig:
 
     max_inbound_streams: int = 32
     """Streams of others on one connection that are served at once; further ones are reset (KAD-17)."""
+
+    max_served_streams: int = 1_024
+    """The same on all connections together; where one more comes, the stream goes that asked for nothing for longest.
+    Times ``kad.max_request`` they are what strangers can make a node hold of unfinished requests: 32 MiB (KAD-22)."""
+
+    max_answer_memory: int = 64 * 1024 * 1024
+    """Bytes of answers above 64 KiB that come in parts, of all peers together; one that would take more is refused on
+    its length. Against long answers of many peers at once (KAD-22)."""
 
     max_outbound_streams: int = 16
     """Own streams on one connection at once; further requests wait. Rust serves 32 of all (KAD-17)."""
@@ -100,13 +110,18 @@ class KademliaConfig:
             value = getattr(self, name)
             if not isfinite(value) or value <= 0:
                 raise ConfigError(f"{name} must be finite and positive")
+        for address in self.bootstrap:
+            try:
+                parse(address)
+            except DecodeError as error:
+                raise ConfigError(f"bootstrap: {error}") from error
         if not self.protocol.startswith("/"):
             raise ConfigError(f"{self.protocol!r} is no protocol id")
 
     @classmethod
     def public(cls, bootstrap: tuple[str, ...] = ()) -> KademliaConfig:
         """Return how to take part in the public network: public addresses only, a server once it can be reached."""
-        return cls(kad=KadConfig(network=Network.PUBLIC), bootstrap=bootstrap)
+        return cls(kad=KadConfig.public(), bootstrap=bootstrap)
 
     @classmethod
     def private(cls, protocol: str, bootstrap: tuple[str, ...] = ()) -> KademliaConfig:

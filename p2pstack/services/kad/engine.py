@@ -11,6 +11,7 @@ from functools import lru_cache
 from time import monotonic, time
 from typing import Any
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import DeadlineExceeded, HostClosed
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.config import KadConfig
@@ -86,6 +87,15 @@ class Engine:
 
     # -- lookups
 
+    def check_running(self) -> None:
+        """Say so where nothing can be done.
+
+        Raises:
+            HostClosed: the DHT does not run.
+        """
+        if not self.running:
+            raise HostClosed("the DHT is not running")
+
     @contextlib.asynccontextmanager
     async def lookup(
         self, key: bytes, timeout: float, make: QueryMaker, on_event: OnEvent | None = None
@@ -96,8 +106,7 @@ class Engine:
             HostClosed: the DHT does not run.
             DeadlineExceeded: it had no turn in this time.
         """
-        if not self.running:
-            raise HostClosed("the DHT is not running")
+        self.check_running()
         until = monotonic() + timeout
         try:
             async with asyncio.timeout(timeout):
@@ -139,7 +148,7 @@ class Engine:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something in the background, until the service stops."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = background(coroutine, "the DHT")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -15,7 +15,12 @@ class LookupFailed(P2PError):
     """
 
     def __init__(self, message: str, progress: Progress) -> None:
-        super().__init__(
-            f"{message} (lookup {progress.reason.value}: {progress.requests} requests, {progress.failures} failed)"
-        )
+        super().__init__(f"{message} ({_told(progress)})")
         self.progress = progress
+
+
+def _told(progress: Progress) -> str:
+    if not progress.requests:
+        return "no peer of the DHT is known that could be asked"
+    told = f"lookup {progress.reason.value}: {progress.requests} requests, {progress.failures} failed"
+    return told if progress.failure is None else f"{told}, the last one: {progress.failure}"

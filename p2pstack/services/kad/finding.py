@@ -34,6 +34,7 @@ async def find_closest(engine: Engine, key: bytes, timeout: float) -> FoundPeers
 
 async def find_peer(engine: Engine, peer: PeerId, timeout: float) -> FoundPeer:
     """Look for a peer until there is a connection to it, or the lookup has ended (KAD-16)."""
+    engine.check_running()
     host = engine.host
     connection = host.network.best(peer)
     if connection is not None:

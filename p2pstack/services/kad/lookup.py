@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
 
 from p2pstack.aio.alarm import NEVER, Alarm
-from p2pstack.errors import P2PError
+from p2pstack.errors import DeadlineExceeded, P2PError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.contacts import Contact
 from p2pstack.kad.events import Ask, Finished, GiveUp, QueryEvent, Reason
@@ -17,6 +18,8 @@ from p2pstack.services.kad.messenger import Messenger, frame_of
 from p2pstack.services.kad.results import Progress
 
 __all__ = ["Lookup"]
+
+logger = logging.getLogger("p2pstack.kad")
 
 
 class Lookup:
@@ -47,6 +50,7 @@ class Lookup:
         self._alarm = Alarm(self._loop, self._ring)
         self._started = monotonic()
         self._ended = 0.0
+        self._failure: P2PError | None = None
         self._pump()
 
     @property
@@ -59,6 +63,7 @@ class Lookup:
             failures=query.failures,
             hops=query.hops(),
             seconds=(self._ended or monotonic()) - self._started,
+            failure=self._failure,
         )
 
     async def wait(self) -> Progress:
@@ -86,6 +91,7 @@ class Lookup:
                 task = self._loop.create_task(self._ask(event.contact))
                 self._requests[event.contact.peer] = (task, monotonic())
             elif isinstance(event, GiveUp):
+                self._failure = DeadlineExceeded(f"{event.contact.peer} did not answer in time")
                 self._members.failed(event.contact.peer)
                 self._cancel(event.contact.peer)
             elif isinstance(event, Finished):
@@ -104,8 +110,10 @@ class Lookup:
         peer = contact.peer
         try:
             answer = await self._messenger.ask(contact, self.query.kind, self._frame)
-        except P2PError:
+        except P2PError as error:
             self._requests.pop(peer, None)
+            self._failure = error
+            logger.debug("%s was no help: %s", peer, error)
             self._members.failed(peer)
             self.query.receive_failure(peer, monotonic())
         else:

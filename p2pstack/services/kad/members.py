@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from p2pstack.aio.connection import Connection
-from p2pstack.errors import P2PError
+from p2pstack.errors import HostClosed, P2PError
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.contacts import Contact
@@ -97,7 +97,11 @@ class Members:
             return True
         if self._config.protocol not in info.protocols:
             return False
-        return await asyncio.shield(self._probes.get(peer) or self._probe(Contact(peer, info.addresses)))
+        probe = self._probes.get(peer) or self._probe(Contact(peer, info.addresses))
+        await asyncio.wait((probe,))
+        if probe.cancelled():
+            raise HostClosed("the DHT was stopped")
+        return probe.result()
 
     # -- what became of requests
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 from p2pstack.aio.connection import Connection
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DeadlineExceeded, DecodeError, ProtocolViolation, RelayedOnly, StreamError
+from p2pstack.errors import DeadlineExceeded, DecodeError, LimitExceeded, ProtocolViolation, RelayedOnly, StreamError
 from p2pstack.host.host import BaseHost
 from p2pstack.kad.contacts import Contact
 from p2pstack.kad.messages import Message, MessageType, decode, encode
@@ -26,6 +26,9 @@ def frame_of(message: Message) -> bytes:
     data = encode(message)
     return uvarint.encode(len(data)) + data
 
+
+_SHORT = 65_536
+"""Answers up to this size are read in any case: honest ones have a tenth of it."""
 
 _SENT = {kind: f"sent.{kind.name}" for kind in MessageType}
 """How the requests are counted."""
@@ -49,6 +52,8 @@ class Messenger:
         self._config = config
         self._counters = counters
         self._lines: dict[Connection, _Line] = {}
+        self.collecting = 0
+        """Bytes of long answers that have come in part, of all peers: as many as they announce (KAD-22)."""
 
     async def request(self, contact: Contact, kind: MessageType, frame: bytes) -> Message:
         """As :meth:`ask`, for at most ``peer_timeout`` seconds, dialling included.
@@ -74,6 +79,7 @@ class Messenger:
 
         Raises:
             ProtocolViolation: the answer does not parse.
+            LimitExceeded: kad.max_answer_memory, too much is being read of others.
             DialError: the peer can't be reached.
             RelayedOnly: it can, but only through a relay.
             ProtocolNotSupported: it does not speak the protocol.
@@ -140,15 +146,28 @@ class Messenger:
 
     async def _exchange(self, line: _Line, stream: Stream, frame: bytes) -> Message:
         """Send a request, and read the answer; keep the stream where all went well."""
+        reserved = 0
+
+        def reserve(size: int) -> None:
+            nonlocal reserved
+            if size <= _SHORT:
+                return
+            if self.collecting + size > self._config.max_answer_memory:
+                raise LimitExceeded("kad.max_answer_memory", self._config.max_answer_memory)
+            self.collecting += size
+            reserved = size
+
         try:
             stream.write(frame)
-            answer = decode(await stream.read_frame(self._config.kad.max_received), self._config.kad)
+            answer = decode(await stream.read_frame(self._config.kad.max_received, reserve), self._config.kad)
         except DecodeError as error:
             stream.reset()
             raise ProtocolViolation("kad", str(error), requirement=error.requirement) from error
         except BaseException:
             stream.reset()
             raise
+        finally:
+            self.collecting -= reserved
         if len(line.idle) < self._config.max_idle_streams:
             line.idle.append(stream)
         else:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic, time
 
-from p2pstack.errors import DecodeError, LocalError, P2PError, ProtocolViolation
+from p2pstack.errors import DeadlineExceeded, DecodeError, LocalError, P2PError, ProtocolViolation
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.contacts import Contact
@@ -49,6 +49,7 @@ class Publisher:
     async def put_value(self, key: bytes, value: bytes, *, quorum: int, timeout: float, again: bool) -> Sent:
         """See :meth:`Kademlia.put_value`."""
         engine = self._engine
+        engine.check_running()
         record = Record(key=key, value=value)
         if engine.values.put(record, time()) is PutOutcome.OLDER:
             raise LocalError("a better value of this key is known")
@@ -148,6 +149,7 @@ class Publisher:
     async def provide(self, key: bytes, *, quorum: int, timeout: float, again: bool) -> Sent:
         """See :meth:`Kademlia.provide`."""
         engine = self._engine
+        engine.check_running()
         if not 0 < len(key) <= engine.config.kad.max_provider_key:
             raise LocalError(f"a provided key has 1 to {engine.config.kad.max_provider_key} bytes, not {len(key)}")
         own = engine.own_contact()
@@ -171,7 +173,8 @@ class Publisher:
         """Look the nearest peers up, and send to all of them at once."""
         until = monotonic() + timeout
         found = await find_closest(self._engine, key, timeout * _FOR_LOOKUP)
-        refused: dict[PeerId, P2PError] = {}
+        late = DeadlineExceeded(f"it has not answered within {timeout:g} s, the lookup included")
+        refused: dict[PeerId, P2PError] = dict.fromkeys((each.peer for each in found.peers), late)
         accepted: list[PeerId] = []
 
         async def one(contact: Contact) -> None:
@@ -180,6 +183,7 @@ class Publisher:
             except P2PError as error:
                 refused[contact.peer] = error
             else:
+                del refused[contact.peer]
                 accepted.append(contact.peer)
 
         tasks = [asyncio.ensure_future(one(each)) for each in found.peers]

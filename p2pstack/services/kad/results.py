@@ -30,6 +30,9 @@ class Progress:
 
     seconds: float = 0.0
 
+    failure: P2PError | None = None
+    """What became of the last of those."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPeer:

@@ -1,4 +1,4 @@
-"""Answering others (KAD-03, KAD-07, KAD-08; specs/kad.md). Hot path, guarded by the row group ``kad``."""
+"""Answering others (KAD-03, KAD-07, KAD-08, KAD-22). Hot path, guarded by the row group ``kad``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from p2pstack.kad.messages import Message, MessageType, decode
 from p2pstack.kad.responder import Responder
 from p2pstack.services.kad.config import KademliaConfig
 from p2pstack.services.kad.messenger import frame_of
+from p2pstack.yamux.frames import RESET_RESOURCE_LIMIT
 
 __all__ = ["Server"]
 
@@ -46,6 +47,8 @@ class Server:
         """
         if self._alarm is None:
             self._alarm = Alarm(asyncio.get_running_loop(), self._reset_the_late)
+        if len(self._streams) >= self._config.max_served_streams:
+            self._make_room()
         try:
             while (data := await self._next(stream)) is not None:
                 answer = self._answer(stream, data)
@@ -61,11 +64,18 @@ class Server:
         if self._alarm is not None:
             self._alarm.at_latest(due)
         try:
-            return await stream.read_frame(self._config.kad.max_received)
+            return await stream.read_frame(self._config.kad.max_request)
         except StreamEOF as error:
             if not error.partial:
                 return None
             raise
+
+    def _make_room(self) -> None:
+        """End the stream that has been silent longest; who asks again does so on a new one (KAD-22)."""
+        silent = min(self._streams, key=self._streams.__getitem__)
+        del self._streams[silent]
+        self._counters["evicted"] += 1
+        silent.reset(RESET_RESOURCE_LIMIT)
 
     def _reset_the_late(self) -> None:
         now = monotonic()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from p2pstack.autonat.reachability import Reachability
-from p2pstack.errors import HostClosed, LocalError, P2PError
+from p2pstack.errors import LocalError
 from p2pstack.host.events import ConnectionEnded, EventStream
 from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr
@@ -14,6 +14,7 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.kad.store import Store
 from p2pstack.kad.table import RoutingTable
 from p2pstack.kad.validators import Validator
+from p2pstack.services.autonat.client import AutonatClient
 from p2pstack.services.autonat.events import ReachabilityChanged
 from p2pstack.services.events import PeerIdentified
 from p2pstack.services.kad.config import KademliaConfig, Mode
@@ -84,6 +85,8 @@ class Kademlia(HostService):
             info = self._host.identify.info(connection)
             if info is not None:
                 engine.members.identified(info, connection)
+        if self._mode is Mode.AUTO:
+            self._serve(serving=self._is_public())
 
     async def _end(self) -> None:
         """End all lookups and streams."""
@@ -118,8 +121,12 @@ class Kademlia(HostService):
     @mode.setter
     def mode(self, mode: Mode) -> None:
         self._mode = mode
-        if mode is not Mode.AUTO:
-            self._serve(serving=mode is Mode.SERVER)
+        self._serve(serving=mode is Mode.SERVER or (mode is Mode.AUTO and self._is_public()))
+
+    def _is_public(self) -> bool:
+        """Whether AutoNAT has found out by now that the host can be reached; it is never known without."""
+        clients = [each for each in self._host.services if isinstance(each, AutonatClient)]
+        return any(each.reachability is Reachability.PUBLIC for each in clients)
 
     @property
     def serving(self) -> bool:
@@ -152,8 +159,7 @@ class Kademlia(HostService):
         Raises:
             HostClosed: the DHT is not running.
         """
-        if not self._engine.running:
-            raise HostClosed("the DHT is not running")
+        self._engine.check_running()
         entrances = [*map(str, addresses), *self.config.bootstrap]
         return await self._upkeep.join(entrances, self._seconds(timeout), refresh=refresh)
 
@@ -173,13 +179,15 @@ class Kademlia(HostService):
         return found
 
     async def find_addresses(self, peer: PeerId, timeout: float) -> list[Multiaddr]:
-        """Return where ``peer`` can be dialled, or nothing; for the host (see :class:`PeerRouter`)."""
-        if not self._engine.running:
-            return []
-        try:
-            return list((await self.find_peer(peer, timeout=timeout)).addresses)
-        except P2PError:
-            return []
+        """Return where ``peer`` can be dialled; for the host (see :class:`PeerRouter`).
+
+        Raises:
+            P2PError: as for :meth:`find_peer`.
+        """
+        return list((await self.find_peer(peer, timeout=timeout)).addresses)
+
+    def __str__(self) -> str:
+        return f"the DHT {self.config.protocol}"
 
     async def closest(self, key: bytes, *, timeout: float | None = None) -> FoundPeers:
         """Return the peers nearest to ``key``, which is what is hashed: a binary peer id, a value's key, a multihash.
@@ -272,7 +280,9 @@ class Kademlia(HostService):
         engine, config = self._engine, self.config
         kad = config.kad
         return {
+            "max_served_streams": Usage(len(engine.server), config.max_served_streams),
             "max_lookups": Usage(len(engine.lookups), config.max_lookups),
+            "max_answer_memory": Usage(engine.messenger.collecting, config.max_answer_memory),
             "max_probes": Usage(len(engine.members), config.max_probes),
             "max_corrections": Usage(self._publisher.corrections, config.max_corrections),
             "max_values": Usage(len(engine.values), kad.max_values),

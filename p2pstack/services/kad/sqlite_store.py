@@ -8,11 +8,13 @@ behind, a moment later, many keys a commit. A key that changes ten times meanwhi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +25,8 @@ from p2pstack.kad.protocols import PROTOCOL
 from p2pstack.kad.store import MemoryStore, StoredProvider, StoredValue
 from p2pstack.services.kad.sqlite_config import SqliteStoreConfig
 from p2pstack.services.kad.sqlite_rows import Changes, load, write
+from p2pstack.storage.components import NETWORK_SCHEMA
+from p2pstack.storage.config import StorageConfig
 from p2pstack.storage.database import Database
 from p2pstack.storage.errors import StorageError
 
@@ -35,7 +39,13 @@ _FileError = (StorageError, DeadlineExceeded, LimitExceeded, LocalError)
 
 
 class SqliteStore(MemoryStore):
-    """A store that remembers. Made by :meth:`open`; close it before its database, or use it with ``async with``.
+    """A store that remembers.
+
+    Made by :meth:`open`; close it before its database, or use it with ``async with``::
+
+        config = KademliaConfig.private("/example/kad/1.0.0")
+        async with await SqliteStore.open("dht.sqlite", config.kad, protocol=config.protocol) as store:
+            dht = Kademlia(host, config, store=store)
 
     Where the file can't be written the node goes on from memory: ``error`` says why, and what could not be written is
     tried again with the next changes.
@@ -49,6 +59,7 @@ class SqliteStore(MemoryStore):
         self.error: P2PError | None = None
         """Why the last changes were not written; None once they are."""
         self._database = database
+        self._own = contextlib.AsyncExitStack()
         self._protocol = protocol
         self._changed_values: dict[bytes, None] = {}
         self._changed_keys: dict[bytes, None] = {}
@@ -59,7 +70,7 @@ class SqliteStore(MemoryStore):
     @classmethod
     async def open(
         cls,
-        database: Database,
+        storage: Database | Path | str,
         kad: KadConfig,
         *,
         protocol: str = PROTOCOL,
@@ -68,14 +79,26 @@ class SqliteStore(MemoryStore):
     ) -> SqliteStore:
         """Return a store with what the file holds for the DHT that speaks ``protocol``.
 
+        ``storage`` is an open file, perhaps with other things in it, or the path of one of the store's own, which is
+        made if there is none and closed with the store.
+
         Raises:
-            StorageError: the file can't be read. Who can go without takes a :class:`MemoryStore` then.
+            StorageError: the file can't be opened or read. Who can go without takes a :class:`MemoryStore` then.
             DeadlineExceeded: it took too long.
             LimitExceeded: too much waits for the file.
             LocalError: it is closed.
         """
-        store = cls(database, protocol, config or SqliteStoreConfig())
-        found = await database.run(partial(load, dht=protocol, config=kad, now=clock()))
+        config = config or SqliteStoreConfig()
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(storage, Database):
+                database = storage
+            else:
+                limits = StorageConfig(close_timeout=config.close_timeout)
+                database = await Database.open(Path(storage), NETWORK_SCHEMA, limits)
+                await stack.enter_async_context(database)
+            store = cls(database, protocol, config)
+            found = await database.run(partial(load, dht=protocol, config=kad, now=clock()))
+            store._own = stack.pop_all()
         store.skipped = found.skipped
         for value in found.values:
             MemoryStore.put_value(store, value)
@@ -85,7 +108,7 @@ class SqliteStore(MemoryStore):
         return store
 
     async def close(self) -> None:
-        """Write what is left, for at most ``close_timeout`` seconds, and end. Idempotent; the database stays open."""
+        """Write what is left, in at most ``close_timeout`` seconds, and end; a given file stays open. Idempotent."""
         if self._task is None:
             return
         task, self._task = self._task, None
@@ -98,6 +121,15 @@ class SqliteStore(MemoryStore):
             self._failed(error)
         except TimeoutError:
             self._failed(DeadlineExceeded(f"the last changes were not written in {self.config.close_timeout:g} s"))
+        finally:
+            await self._close_file()
+
+    async def _close_file(self) -> None:
+        """Close the file, if it was opened here."""
+        try:
+            await self._own.aclose()
+        except _FileError as error:
+            self._failed(error)
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from p2pstack.services.kad.results import Joined, Progress
 
 __all__ = ["Upkeep"]
 
+logger = logging.getLogger("p2pstack.kad")
+
 _ENTROPY = 32 * (MAX_MADE_UP + 1)
 
 
@@ -33,35 +36,44 @@ class Upkeep:
         self._news = engine.members.news
         self._random = random.SystemRandom()
         self._sweep_at = NEVER
+        self._sending = False
 
     # -- entering
 
     async def join(self, addresses: Iterable[str], timeout: float, *, refresh: bool) -> Joined:
         """Connect to ``addresses``, try who is there, and refresh the table by what they tell."""
         until = monotonic() + timeout
-        reached: list[PeerId] = []
-        failed: dict[str, P2PError] = {}
-
-        async def enter(address: str) -> None:
-            try:
-                peer = await self._enter(address, timeout)
-            except P2PError as error:
-                failed[address] = error
-            else:
-                reached.append(peer)
-
-        try:
-            async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
-                for address in dict.fromkeys(addresses):
-                    group.create_task(enter(address))
-        except TimeoutError:
-            pass  # with whom there is
+        reached, failed = await self._enter_all(addresses, timeout)
         progress = Progress(reason=Reason.STOPPED)
         if refresh:
             now = monotonic()
             self._engine.refresh.handle_timeout(now)  # this one counts
             progress = await self._refresh(until - now)
         return Joined(reached=tuple(reached), failed=failed, size=len(self._engine.table), progress=progress)
+
+    async def _enter_all(self, addresses: Iterable[str], timeout: float) -> tuple[list[PeerId], dict[str, P2PError]]:
+        """Enter by all at once; return who was reached, and why others were not."""
+        reached: list[PeerId] = []
+        failed: dict[str, P2PError] = {
+            address: DeadlineExceeded(f"it was not entered by within {timeout:g} s")
+            for address in dict.fromkeys(addresses)
+        }
+
+        async def enter(address: str) -> None:
+            try:
+                reached.append(await self._enter(address, timeout))
+                del failed[address]
+            except P2PError as error:
+                failed[address] = error
+                logger.info("the DHT was not entered by %s: %s", address, error)
+
+        try:
+            async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+                for address in list(failed):
+                    group.create_task(enter(address))
+        except TimeoutError:
+            pass  # with whom there is
+        return reached, failed
 
     async def _enter(self, address: str, timeout: float) -> PeerId:
         """Connect to a bootstrap peer, and get it into the table.
@@ -79,8 +91,7 @@ class Upkeep:
         bootstrap = self._engine.config.bootstrap
         count = min(self._engine.config.bootstrap_dials, len(bootstrap))
         timeout = self._engine.config.kad.peer_timeout
-        entering = [self._enter(each, timeout) for each in self._random.sample(bootstrap, count)]
-        await asyncio.gather(*entering, return_exceptions=True)
+        await self._enter_all(self._random.sample(bootstrap, count), timeout)
 
     # -- refreshing
 
@@ -142,12 +153,25 @@ class Upkeep:
                 await self._dial_bootstrap()
             if len(engine.table):
                 await self._refresh(engine.config.kad.query_timeout)
-        await self._publisher.republish(monotonic())
+        if self._send_again_at() <= now:
+            self._sending = True
+            engine.spawn(self._send_again(now))
         if now >= self._sweep_at:
             engine.sweep()
             self._sweep_at = now + engine.config.sweep_interval
 
+    async def _send_again(self, now: float) -> None:
+        """Publish again what is due: beside the rest, since it may be thousands of keys."""
+        try:
+            await self._publisher.republish(now)
+        finally:
+            self._sending = False
+            self._news.set()
+
+    def _send_again_at(self) -> float:
+        return NEVER if self._sending else self._publisher.next_timeout() or NEVER
+
     def _next(self) -> float:
         """Return when something is due."""
         refresh = self._engine.refresh.next_timeout() if self._engine.config.refresh else NEVER
-        return min(refresh, self._publisher.next_timeout() or NEVER, self._sweep_at)
+        return min(refresh, self._send_again_at(), self._sweep_at)

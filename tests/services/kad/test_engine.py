@@ -71,3 +71,22 @@ async def test_what_runs_in_the_background_ends_with_the_service() -> None:
         dht._engine.spawn(forever())
         await started.wait()
     assert not dht._engine._tasks
+
+
+async def test_what_fails_in_the_background_is_told() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError("by nothing")
+
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    handler = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+    try:
+        async with node() as (_, dht):
+            running = set(dht._engine._tasks)
+            dht._engine.spawn(fail())
+            await until(lambda: told)
+            assert dht._engine._tasks == running
+    finally:
+        loop.set_exception_handler(handler)
+    assert told == ["a task of the DHT has ended by an error: by nothing"]

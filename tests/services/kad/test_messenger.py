@@ -8,13 +8,21 @@ from collections import Counter
 import pytest
 
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DeadlineExceeded, DialError, ProtocolNotSupported, ProtocolViolation, StreamReset
+from p2pstack.errors import (
+    DeadlineExceeded,
+    DialError,
+    LimitExceeded,
+    ProtocolNotSupported,
+    ProtocolViolation,
+    StreamReset,
+)
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.contacts import Contact
 from p2pstack.kad.messages import Message, MessageType
 from p2pstack.services.kad.config import KademliaConfig
 from p2pstack.services.kad.messenger import Messenger, frame_of
 from p2pstack.services.standard import Host
+from p2pstack.wire import uvarint
 from tests.services.hosts import LOOPBACK, backward, until
 from tests.services.kad.nodes import PROTOCOL, Liar, honest, liar, node, settings
 
@@ -22,10 +30,9 @@ PING = Message(type=MessageType.PING)
 FIND = Message(type=MessageType.FIND_NODE, key=b"key")
 
 
-def messenger(host: Host, *, max_streams: int = 16, peer_timeout: float = 2.0) -> Messenger:
-    config = KademliaConfig(
-        protocol=PROTOCOL, kad=KadConfig(peer_timeout=peer_timeout), max_outbound_streams=max_streams
-    )
+def messenger(host: Host, *, max_streams: int = 16, peer_timeout: float = 2.0, **options: int) -> Messenger:
+    kad = KadConfig(peer_timeout=peer_timeout)
+    config = KademliaConfig(protocol=PROTOCOL, kad=kad, max_outbound_streams=max_streams, **options)  # type: ignore[arg-type]
     return Messenger(host, config, Counter())
 
 
@@ -46,6 +53,32 @@ async def test_a_stream_is_used_again() -> None:
         assert len([each for each in host.connections()[0].streams if each.protocol == PROTOCOL]) == 1
         sender.close()
         await until(lambda: not [each for each in host.connections()[0].streams if each.protocol == PROTOCOL])
+
+
+@pytest.mark.req("KAD-22")
+async def test_long_answers_of_all_peers_share_a_limit_and_short_ones_are_always_read() -> None:
+    short, long = 10_000, 100_000
+
+    async def slow(request: Message, stream: Stream) -> None:
+        size = short if request.key == b"short" else long
+        stream.write(uvarint.encode(size) + bytes(size // 2))
+
+    async with liar(slow) as far, liar(slow) as other, Host() as host:
+        sender = messenger(host, max_answer_memory=long)
+        asking = [asyncio.create_task(ask(sender, far.host)) for _ in range(2)]
+        done, (waiting,) = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(LimitExceeded, match="max_answer_memory"):
+            await done.pop()
+        assert sender.collecting == long
+        with pytest.raises(LimitExceeded):
+            await ask(sender, other.host)
+        brief = asyncio.create_task(ask(sender, other.host, Message(type=MessageType.FIND_NODE, key=b"short")))
+        await until(lambda: any(each.unread == short // 2 for each in host.connections(other.host.peer_id)[0].streams))
+        assert not brief.done()
+        for each in (waiting, brief):
+            each.cancel()
+        await asyncio.wait([waiting, brief])
+        assert sender.collecting == 0
 
 
 @pytest.mark.req("KAD-07")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import time
 
 import pytest
 
 from p2pstack.aio.stream import Stream
-from p2pstack.errors import DecodeError, LocalError, ProtocolViolation, StreamReset
+from p2pstack.errors import DeadlineExceeded, DecodeError, LocalError, ProtocolViolation, StreamReset
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.messages import Message, MessageType
@@ -72,6 +73,20 @@ async def test_invalid_values_are_none() -> None:
         sent = await dht.put_value(KEY, b"good", quorum=0)
         assert sent.accepted == ()
         assert isinstance(sent.refused[far.host.peer_id], ProtocolViolation)
+
+
+@pytest.mark.req("KAD-17")
+async def test_who_does_not_answer_in_time_has_refused() -> None:
+    async def slow(request: Message, stream: Stream) -> None:
+        if request.type is MessageType.PUT_VALUE:
+            await asyncio.Event().wait()
+        await honest(request, stream)
+
+    async with liar(slow) as far, node() as (_, dht):
+        await dht.bootstrap([str(far.host.full_addresses[0])])
+        sent = await dht.put_value(KEY, b"value", quorum=0, timeout=0.3)
+        assert sent.accepted == ()
+        assert isinstance(sent.refused[far.host.peer_id], DeadlineExceeded)
 
 
 @pytest.mark.req("KAD-09")

@@ -8,11 +8,14 @@ import pytest
 
 from p2pstack.aio.stream import Stream
 from p2pstack.errors import StreamReset
+from p2pstack.host.limits import Usage
 from p2pstack.kad.config import KadConfig
-from p2pstack.kad.messages import Message, MessageType, decode
+from p2pstack.kad.messages import Message, MessageType, decode, encode
 from p2pstack.kad.records import Record
 from p2pstack.services.kad.messenger import frame_of
 from p2pstack.services.standard import Host
+from p2pstack.wire import uvarint
+from p2pstack.yamux.frames import RESET_RESOURCE_LIMIT
 from tests.services.hosts import until
 from tests.services.kad.nodes import PROTOCOL, node, settings
 
@@ -115,3 +118,46 @@ async def test_streams_of_a_connection_are_bounded() -> None:
             await further.read()
         for each in kept:
             each.reset()
+
+
+@pytest.mark.req("KAD-22")
+async def test_a_request_that_is_too_long_is_refused_on_its_length() -> None:
+    async with node() as (far, dht), Host() as host:
+        longest = dht.config.kad.max_request
+        stream = await open_stream(host, far)
+        body = encode(Message(type=MessageType.PING))
+        filler = longest - len(body) - 4  # a field that nobody knows: its tag and its length take four bytes
+        stream.write(uvarint.encode(longest) + body + b"\x7a" + uvarint.encode(filler) + bytes(filler))
+        assert (await answer(stream)).type is MessageType.PING
+        stream.write(uvarint.encode(longest + 1))
+        with pytest.raises(StreamReset):
+            await stream.read()
+        assert dht.counters["served.PING"] == 1
+
+
+@pytest.mark.req("KAD-22")
+async def test_the_stream_that_was_silent_longest_makes_room_for_those_of_others() -> None:
+    config = replace(settings(), max_served_streams=3)
+    async with node(config) as (far, dht), Host() as host, Host() as other:
+        slow = await open_stream(host, far)
+        slow.write(b"\x80\x80\x01")  # the length of a request that never comes
+        await until(lambda: len(dht._engine.server) == 1)
+        kept = [await open_stream(each, far) for each in (host, other)]
+        for each in kept:
+            each.write(PING)
+            await answer(each)
+        assert dht.usage()["max_served_streams"] == Usage(3, 3)
+        further = await open_stream(other, far)
+        further.write(PING)
+        assert (await answer(further)).type is MessageType.PING
+        with pytest.raises(StreamReset) as caught:
+            await slow.read()
+        assert caught.value.code == RESET_RESOURCE_LIMIT
+        assert dht.counters["evicted"] == 1
+        for each in (*kept, further):
+            each.write(PING)
+            await answer(each)
+        assert dht.usage()["max_served_streams"] == Usage(3, 3)
+        for each in (*kept, further):
+            each.reset()
+        await until(lambda: not dht.usage()["max_served_streams"].current)

@@ -7,6 +7,7 @@ import pytest
 from p2pstack.autonat.reachability import Reachability
 from p2pstack.errors import DialError, HostClosed, LocalError
 from p2pstack.kad.config import KadConfig
+from p2pstack.services.autonat.client import AutonatClient
 from p2pstack.services.autonat.events import ReachabilityChanged
 from p2pstack.services.kad.config import Mode
 from p2pstack.services.kad.service import Kademlia
@@ -40,6 +41,19 @@ async def test_mode_by_reachability() -> None:
         dht.mode = Mode.SERVER
         assert dht.serving
         assert dht.mode is Mode.SERVER
+        dht.mode = Mode.AUTO
+        assert not dht.serving, "nobody knows"
+
+
+@pytest.mark.req("KAD-03")
+async def test_what_autonat_knows_already_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AutonatClient, "reachability", property(lambda _: Reachability.PUBLIC))
+    host = Host(listen=[LOOPBACK])
+    AutonatClient(host)
+    async with host, Kademlia(host, settings(mode=Mode.AUTO)) as dht:
+        assert dht.serving
+        dht.mode = Mode.CLIENT
+        assert not dht.serving
         dht.mode = Mode.AUTO
         assert dht.serving
 
@@ -80,10 +94,17 @@ async def test_it_can_come_later_and_go_earlier_than_the_host() -> None:
         assert dht not in host.routers
         assert dht not in host.services
         assert PROTOCOL not in host.protocols
-        assert await dht.find_addresses(far.peer_id, 1.0) == []
-        for operation in (dht.bootstrap(), dht.closest(b"x"), dht.start()):
+        for operation in (
+            dht.bootstrap(),
+            dht.closest(b"x"),
+            dht.put_value(b"/test/x", b"x"),
+            dht.provide(b"x"),
+            dht.find_addresses(far.peer_id, 1.0),
+            dht.start(),
+        ):
             with pytest.raises(HostClosed):
                 await operation
+        assert not any(each.current for each in dht.usage().values())
 
 
 async def test_connections_that_end_are_forgotten() -> None:
@@ -102,5 +123,6 @@ async def test_usage_names_every_limit_as_it_is() -> None:
         assert usage["max_values"].limit == 7
         assert {each.current for each in usage.values()} == {0}
         assert set(usage) == {
-            "max_lookups", "max_probes", "max_corrections", "max_values", "max_provided_keys", "max_publications",
+            "max_served_streams", "max_lookups", "max_answer_memory", "max_probes", "max_corrections", "max_values",
+            "max_provided_keys", "max_publications",
         }  # fmt: skip

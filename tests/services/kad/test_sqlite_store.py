@@ -27,7 +27,7 @@ from p2pstack.services.kad.sqlite_rows import load
 from p2pstack.services.kad.sqlite_store import SqliteStore
 from p2pstack.storage.components import NETWORK_SCHEMA
 from p2pstack.storage.database import Database
-from p2pstack.storage.errors import StorageError
+from p2pstack.storage.errors import SchemaTooNew, StorageError
 from tests.kad.making import peer
 from tests.project.sources import ROOT
 from tests.services.hosts import until
@@ -55,6 +55,41 @@ def held(store: Store) -> tuple[Any, Any]:
     return values, {
         key: sorted(store.providers(key), key=lambda each: each.contact.peer) for key in store.provided_keys()
     }
+
+
+@pytest.mark.req("PEERS-10")
+async def test_a_path_is_enough(tmp_path: Path) -> None:
+    file = tmp_path / "own.db"
+    async with await SqliteStore.open(file, CONFIG, clock=lambda: NOW) as store:
+        store.put_value(value(1))
+        with pytest.raises(StorageError):
+            await SqliteStore.open(str(file), CONFIG)
+    async with await SqliteStore.open(str(file), CONFIG, clock=lambda: NOW) as store:
+        assert [each.record.key for each in store.values()] == [b"/ns/1"]
+    async with await Database.open(file, NETWORK_SCHEMA) as database:  # it was closed
+        newer = "UPDATE component SET version = 99"
+        await database.run(lambda connection: connection.execute(newer))
+    for _ in range(2):  # nor does one that can't be read stay open
+        with pytest.raises(SchemaTooNew):
+            await SqliteStore.open(file, CONFIG)
+
+
+async def test_a_file_that_is_slow_to_close_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = await SqliteStore.open(tmp_path / "own.db", CONFIG, config=SqliteStoreConfig(close_timeout=0.05))
+    going_on, working = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def work(_: object) -> None:
+        loop.call_soon_threadsafe(working.set)
+        going_on.wait(10)
+
+    hanging = asyncio.create_task(store._database.run(work))
+    await working.wait()
+    await store.close()
+    assert isinstance(store.error, DeadlineExceeded)
+    assert "not kept on disk" in caplog.text
+    going_on.set()
+    await hanging
 
 
 @pytest.mark.req("PEERS-10")

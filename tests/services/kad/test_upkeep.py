@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import replace
 from time import monotonic, time
 
 import pytest
 
+from p2pstack.aio.stream import Stream
+from p2pstack.errors import DeadlineExceeded
 from p2pstack.kad.config import KadConfig
+from p2pstack.kad.messages import Message
 from p2pstack.kad.records import Record
 from p2pstack.services.kad.events import DhtRefreshed
+from tests.aio.shell import silent_listener
+from tests.kad.making import peer
 from tests.services.hosts import next_event, until
 from tests.services.kad.nodes import honest, liar, network, node, settings
 
@@ -67,7 +74,43 @@ async def test_stores_are_swept_from_time_to_time() -> None:
         await until(lambda: not dht.usage()["max_values"].current)
 
 
-async def test_there_is_a_time_for_entering() -> None:
-    async with node() as (far, _), node() as (_, dht):
-        joined = await dht.bootstrap([str(far.full_addresses[0])], timeout=0.0001)
+async def test_there_is_a_time_for_entering_and_who_was_late_is_told() -> None:
+    with silent_listener() as silent:
+        address = f"/ip4/127.0.0.1/tcp/{silent.getsockname()[1]}/p2p/{peer(1)}"
+        async with node() as (_, dht):
+            joined = await dht.bootstrap([address], timeout=0.1)
         assert joined.reached == ()
+        assert isinstance(joined.failed[address], DeadlineExceeded)
+        assert "0.1 s" in str(joined.failed[address])
+
+
+@pytest.mark.req("KAD-12")
+async def test_what_is_published_again_holds_up_no_refresh() -> None:
+    stuck = asyncio.Event()
+
+    async def silent(request: Message, stream: Stream) -> None:
+        if request.key == b"/test/x":
+            stuck.set()
+            await asyncio.Event().wait()
+        await honest(request, stream)
+
+    kad = KadConfig(value_interval=0.05, small_table_interval=0.05, min_refresh_interval=0.01)
+    async with liar(silent) as far, node(settings(kad=kad, refresh=True)) as (host, dht):
+        await dht.bootstrap([str(far.host.full_addresses[0])])
+        dht._engine.values.put(Record(key=b"/test/x", value=b"v"), time())
+        publisher = dht._publisher
+        publisher.values.add(b"/test/x", monotonic())
+        publisher._records[b"/test/x"] = b"v"
+        events = host.events(DhtRefreshed)
+        await until(stuck.is_set)
+        for _ in range(3):
+            assert (await next_event(events, DhtRefreshed)).size == 1
+        assert dht.counters["republished"] == 1
+
+
+async def test_a_bootstrap_peer_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with node() as (gone, _):
+        nowhere = str(gone.full_addresses[0])
+    with caplog.at_level(logging.INFO, "p2pstack.kad"):
+        async with node(settings(bootstrap=(nowhere,), refresh=True)):
+            await until(lambda: f"not entered by {nowhere}" in caplog.text)
