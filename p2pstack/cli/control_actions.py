@@ -197,6 +197,8 @@ class NodeActions:
             "sent": dict(status.sent),
             "received": dict(status.received),
             "refused": {reason: count for reason, count in status.refused.items() if count},
+            "bootstrap_errors": dict(status.bootstrap_errors),
+            "known_peers": status.known_peers,
             "peers": peers,
         }
 

@@ -68,13 +68,15 @@ def _add_node(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="ADDR",
-        help="a multiaddr of a node or relay to stay connected to; one is enough to find all others",
+        help="a multiaddr of a node or relay to stay connected to, or a /dnsaddr list of some; one is enough to find "
+        "all others",
     )
     node.add_argument("--relay", metavar="ADDR", help="a relay's multiaddr, or its Shinkai name (PROXY_IDENTITY)")
     node.add_argument(
         "--dht",
         action=argparse.BooleanOptionalAction,
-        help="ask others where a node is whose address is not known (default: with --bootstrap, --relay or --mdns)",
+        default=True,
+        help="ask others where a node is whose address is not known (default)",
     )
     node.add_argument("--dht-protocol", metavar="ID", help="the DHT's name (default: /shinkai/kad/1.0.0)")
     node.add_argument("--mdns", action="store_true", help="find nodes on the local network, and be found there")

@@ -182,8 +182,11 @@ async def _peers(options: argparse.Namespace, output: Output) -> None:
             ("sent", _counts(reply["sent"])),
             ("received", _counts(reply["received"])),
             ("refused", _counts(reply["refused"])),
+            ("remembered", f"{reply['known_peers']} peers"),
         ]
     )
+    for address, reason in reply["bootstrap_errors"].items():
+        output.line(f"The bootstrap address {address} leads to nobody: {printable(reason)}", "yellow")
     if not reply["peers"]:
         output.line("Nobody is connected.", "dim")
         return

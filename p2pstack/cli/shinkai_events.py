@@ -12,6 +12,7 @@ from p2pstack.cli.output import printable, rough
 from p2pstack.cli.people_shinkai_talk import FOUND
 from p2pstack.cli.shinkai_logs import StatusLog
 from p2pstack.host.events import Event, EventStream
+from p2pstack.services.bootstrap import BootstrapConnected, BootstrapFailed
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayReserved, RelayUp
 from p2pstack.shinkai.node.events import LibP2PUnavailable, MessageAccepted, MessageDelivered, MessageFailed
@@ -46,6 +47,14 @@ def show_event(event: Event, log: StatusLog, clock: Callable[[], float] = time) 
         case RelayDown(address=address, reason=reason, retry_in=wait):
             text = f"the relay at {address} is not connected, next try in {rough(wait)}: {printable(reason)}"
             log.event("relay_down", text, "yellow", address=str(address), reason=reason, retry_in=wait)
+        case BootstrapConnected(peer=peer, address=address):
+            text = f"the bootstrap peer {peer} is connected"
+            log.event("bootstrap_up", text, peer_id=str(peer), address=str(address))
+        case BootstrapFailed(address=address, error=error, failures=failures, retry_in=wait):
+            reason = str(error)
+            text = f"the bootstrap address {address} leads to nobody, next try in {rough(wait)}: {printable(reason)}"
+            told = {"failures": failures, "retry_in": wait}
+            log.event("bootstrap_failed", text, "yellow", address=str(address), reason=reason, **told)
         case HolePunched() | HolePunchFailed():
             _show_punch(event, log)
         case _:

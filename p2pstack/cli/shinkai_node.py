@@ -15,6 +15,7 @@ from p2pstack.cli.shinkai_logs import StatusLog, log_records
 from p2pstack.cli.shinkai_settings import Settings, open_directory, read_settings
 from p2pstack.errors import P2PError
 from p2pstack.identity.keys import PublicKey
+from p2pstack.services.bootstrap import BootstrapConnected, BootstrapFailed
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.directory.errors import IdentityNotFound
 from p2pstack.shinkai.directory.interface import Directory, resolve
@@ -28,7 +29,7 @@ __all__ = ["run_node", "serve"]
 NOTICES = (PeerUp, PeerDown, RelayUp, RelayReserved, RelayDown)
 """What libp2p tells that is shown, ..."""
 
-PUNCHES = (HolePunched, HolePunchFailed)
+HOST_EVENTS = (HolePunched, HolePunchFailed, BootstrapConnected, BootstrapFailed)
 """... and what its hosts do."""
 
 RELAY_TIMEOUT = 30.0
@@ -81,7 +82,7 @@ async def serve(settings: Settings, log: StatusLog) -> None:
                 async with node:
                     # At once: what connects meanwhile is shown.
                     for manager in node.libp2p_managers:
-                        streams += [manager.notices(*NOTICES), manager.host.events(*PUNCHES)]
+                        streams += [manager.notices(*NOTICES), manager.host.events(*HOST_EVENTS)]
                     async with ControlServer(settings.data, NodeActions(node).all()):
                         started = True
                         await _show_start(node, settings, directory, log)

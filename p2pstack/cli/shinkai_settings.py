@@ -16,7 +16,7 @@ from p2pstack.cli.arguments import CommandError
 from p2pstack.cli.people_shinkai import DEFAULT_DATA
 from p2pstack.cli.secret_file import FILE, is_open_to_others, read_secret, write_secret
 from p2pstack.errors import ConfigError, DecodeError
-from p2pstack.identity.multiaddrs import parse
+from p2pstack.identity.multiaddrs import parse, peer_id_of, tcp_endpoint
 from p2pstack.shinkai.directory.cache import CachedDirectory
 from p2pstack.shinkai.directory.chain import ChainDirectory
 from p2pstack.shinkai.directory.config import ChainConfig
@@ -218,12 +218,14 @@ def read_address(text: str) -> str:
     """Return a multiaddr as it is, if it is one: else libp2p would not start, and the node go on without.
 
     Raises:
-        CommandError: it is none.
+        CommandError: it is none, or nobody can be dialled there.
     """
     try:
-        parse(text)
+        address = parse(text)
+        if peer_id_of(address) is None and not text.startswith("/dnsaddr/"):
+            tcp_endpoint(address)
     except DecodeError as error:
-        raise CommandError(f"{text!r} is no multiaddr: {error}") from error
+        raise CommandError(f"{text!r} is no multiaddr of a peer: {error}") from error
     return text
 
 

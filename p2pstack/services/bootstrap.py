@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.aio.waiting import WaitingList
 from p2pstack.errors import ConfigError, DeadlineExceeded, DialError, HostClosed, P2PError
 from p2pstack.host.events import Event, EventStream, PeerConnected, PeerDisconnected
@@ -134,9 +135,8 @@ class Bootstrap(HostService):
 
     async def _begin(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
         self._events = self._host.events(PeerConnected, PeerDisconnected)
-        self._tasks = [loop.create_task(self._watch(self._events)), loop.create_task(self._work())]
+        self._tasks = [background(self._watch(self._events), self._label), background(self._work(), self._label)]
 
     async def _end(self) -> None:
         """End; the connections stay."""
@@ -158,6 +158,22 @@ class Bootstrap(HostService):
     def connected(self) -> list[PeerId]:
         """The peers of the list that are connected now, whoever has dialled."""
         return sorted(peer for peer in self._targets.peers() if self._host.network.best(peer) is not None)
+
+    @property
+    def failing(self) -> list[BootstrapFailed]:
+        """What leads to nobody at the moment, and why; ``retry_in`` counts from now."""
+        now = monotonic()
+        return [
+            BootstrapFailed(
+                address=place.origin,
+                peer=place.peer,
+                error=place.error,
+                failures=place.failures,
+                retry_in=max(place.retry_at - now, 0.0),
+            )
+            for place in self._targets.failing(self.connected)
+            if place.error is not None
+        ]
 
     async def wait(self, timeout: float = 30.0) -> list[PeerId]:
         """Return the connected peers of the list, as soon as there is one.
@@ -203,9 +219,8 @@ class Bootstrap(HostService):
         due = [place for place in self._targets.due(now, connected) if place not in self._attempts]
         # In any order: not every node of a network shall come to the first of the list.
         chosen = random.sample(due, min(missing, len(due)))
-        loop = asyncio.get_running_loop()
         for place in chosen:
-            self._attempts[place] = loop.create_task(self._try(place))
+            self._attempts[place] = background(self._try(place), self._label)
         return None if self._attempts else self._targets.next_due(now, connected)
 
     def _protect(self, peers: Sequence[PeerId]) -> None:
@@ -237,8 +252,7 @@ class Bootstrap(HostService):
         count = self._targets.found(place, await self._host.resolve(place.origin))
         if not count:
             raise DialError(place.origin, [], "the name leads to no address with /p2p")
-        place.failures = 0
-        place.retry_at = monotonic() + self.config.refresh_interval
+        place.worked(monotonic() + self.config.refresh_interval)
 
     async def _dial(self, place: Place) -> None:
         if place.peer is None:
@@ -246,14 +260,13 @@ class Bootstrap(HostService):
         else:
             connection = await self._host.connect(place.peer, place.addresses)
         place.reached = connection.peer_id
-        place.failures = 0
         # Should it go at once, it is not dialled at once.
-        place.retry_at = monotonic() + self._jittered(self.config.backoff_base)
+        place.worked(monotonic() + self._jittered(self.config.backoff_base))
         self._host.emit(BootstrapConnected(peer=connection.peer_id, address=place.origin))
 
     def _failed(self, place: Place, error: P2PError) -> None:
         pause = self._jittered(self.config.backoff(place.failures + 1))
-        self._targets.failed(place, monotonic() + pause)
+        self._targets.failed(place, monotonic() + pause, error)
         logger.debug("%s led to nobody, again in %.1f s: %s", place.origin, pause, error)
         self._host.emit(
             BootstrapFailed(address=place.origin, peer=place.peer, error=error, failures=place.failures, retry_in=pause)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from p2pstack.errors import ConfigError, DecodeError
+from p2pstack.errors import ConfigError, DecodeError, P2PError
 from p2pstack.identity.multiaddrs import DNSADDR, Multiaddr, components, parse, peer_id_of, tcp_endpoint, without_peer
 from p2pstack.identity.peer_id import PeerId
 
@@ -21,7 +21,7 @@ class Place:
     """One peer, one address, or one name: what is tried at once.
 
     ``peer`` is None where any peer will do, or where ``is_list``: then it is a name that stands for peers. ``reached``
-    is who was met there last. Times are the caller's clock.
+    is who was met there last, ``error`` why nobody was at the last try. Times are the caller's clock.
     """
 
     origin: Multiaddr
@@ -31,6 +31,11 @@ class Place:
     reached: PeerId | None = None
     failures: int = 0
     retry_at: float = 0.0
+    error: P2PError | None = None
+
+    def worked(self, until: float) -> None:
+        """It has led to somebody, and is left alone until then."""
+        self.failures, self.error, self.retry_at = 0, None, until
 
 
 class Targets:
@@ -79,9 +84,18 @@ class Targets:
         times = [place.retry_at for place in self.places() if (place.peer or place.reached) not in connected]
         return max(min(times) - now, 0.0) if times else None
 
-    def failed(self, place: Place, until: float) -> None:
+    def failing(self, connected: Container[PeerId]) -> list[Place]:
+        """Return what led to nobody at the last try, except to those who are connected all the same."""
+        return [
+            place
+            for place in self.places()
+            if place.error is not None and (place.peer or place.reached) not in connected
+        ]
+
+    def failed(self, place: Place, until: float, error: P2PError) -> None:
         """Leave a place alone until then. The name that led to it, if one did, may say something else by then."""
         place.failures += 1
+        place.error = error
         place.retry_at = until
         for each in self._places:
             if each.is_list and each.origin == place.origin:

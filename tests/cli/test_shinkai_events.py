@@ -14,6 +14,7 @@ from p2pstack.errors import DeadlineExceeded
 from p2pstack.host.events import Event
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.multiaddrs import parse
+from p2pstack.services.bootstrap import BootstrapConnected, BootstrapFailed
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayUp
 from p2pstack.shinkai.node.events import LibP2PUnavailable, MessageAccepted, MessageDelivered, MessageFailed
@@ -54,6 +55,12 @@ EVENTS = [
         RelayDown(address=ADDRESS, reason="refused", retry_in=2.0),
         "relay_down",
         f"the relay at {ADDRESS} is not connected, next try in 2.0 s: refused",
+    ),
+    (BootstrapConnected(peer=PEER, address=ADDRESS), "bootstrap_up", f"the bootstrap peer {PEER} is connected"),
+    (
+        BootstrapFailed(address=ADDRESS, peer=None, error=DeadlineExceeded("late"), failures=1, retry_in=2.0),
+        "bootstrap_failed",
+        f"the bootstrap address {ADDRESS} leads to nobody, next try in 2.0 s: late",
     ),
     (
         HolePunched(peer=PEER, connection=DIRECT, attempts=1, seconds=0.5),

@@ -21,6 +21,7 @@ from p2pstack.cli.shinkai_settings import read_settings
 from p2pstack.errors import DeadlineExceeded
 from p2pstack.shinkai.directory.file import FileDirectory
 from p2pstack.shinkai.keys import NodeKeys
+from tests.aio.shell import until
 from tests.cli.commands import Commands, Console, options_of, process
 from tests.cli.shinkai import ALICE, BOB, CAROL, ENVIRONMENT, NOWHERE, People, listed_node, node_process
 
@@ -147,6 +148,37 @@ async def test_a_killed_process_leaves_a_folder_that_works(people: People) -> No
         assert (await client.reply())["name"] == ALICE
 
 
+@pytest.mark.req("SHK-77", "SHK-120", "SHK-121")
+async def test_a_killed_process_comes_back_into_its_network_with_no_address_given(
+    people: People, commands: Commands
+) -> None:
+    for name in (ALICE, BOB, CAROL):
+        people.list(name)
+    async with node_process(*people.arguments(BOB)) as bob:
+        started = await bob.event("started")
+        entrance, peer = started["addresses"][0], started["peer_ids"][0]
+        async with node_process(*people.arguments(ALICE), "--bootstrap", entrance) as alice:
+            assert (await alice.event("bootstrap_up"))["peer_id"] == peer
+            await until(lambda: peer.encode() in on_disk(people.folder(ALICE)), 30.0)
+            await alice.stop(signal.SIGKILL)
+        async with (
+            node_process(*people.arguments(CAROL), "--bootstrap", entrance) as carol,
+            node_process(*people.arguments(ALICE)) as alice,
+        ):
+            await carol.event("peer_up")
+            assert (await alice.event("peer_up"))["peer_id"] == peer
+            sent = await commands.beside("send", CAROL, "Hello", "--data", people.folder(ALICE), "--json", "--wait", 20)
+            assert (sent.status, sent.err) == (0, "")
+            assert (await carol.event("received"))["from"] == ALICE
+            told = (await commands.beside("peers", "--data", people.folder(ALICE), "--json")).json[0]
+            assert told["known_peers"] >= 1
+
+
+def on_disk(folder: Path) -> bytes:
+    """What the system has of a node's file, be the process killed or not."""
+    return b"".join(path.read_bytes() for path in folder.glob("node.sqlite*"))
+
+
 async def test_one_node_a_folder(people: People) -> None:
     async with listed_node(people, ALICE):
         second = await asyncio.to_thread(process, *people.arguments(ALICE))
@@ -222,6 +254,20 @@ async def test_a_relay_that_is_not_there(people: People, console: Console) -> No
         assert "refused" in (await console.event("relay_down"))["reason"]
 
 
+@pytest.mark.req("SHK-124")
+async def test_a_bootstrap_peer_that_is_not_there(people: People, commands: Commands) -> None:
+    address = "/ip4/127.0.0.1/tcp/1"
+    async with node_process(*people.arguments(ALICE), "--bootstrap", address) as alice:
+        assert (await alice.event("started"))["libp2p"] is True
+        failed = await alice.event("bootstrap_failed")
+        assert failed["address"] == address
+        assert "refused" in failed["reason"]
+        told = (await commands.beside("peers", "--data", people.folder(ALICE), "--json")).json[0]
+        assert "refused" in told["bootstrap_errors"][address]
+        shown = await commands.beside("peers", "--data", people.folder(ALICE))
+        assert f"The bootstrap address {address} leads to nobody: " in shown.out
+
+
 async def test_websocket_clients_are_told(people: People, console: Console, commands: Commands) -> None:
     client = pytest.importorskip("websockets.asyncio.client")
     with socket.socket() as found:
@@ -252,6 +298,7 @@ async def test_the_registry_on_chain_is_shown_by_its_contract(people: People) ->
     [
         (["--listen", "nowhere"], "no address to listen on"),
         (["--peer", "nowhere"], "nowhere"),
+        (["--bootstrap", "/ip4/127.0.0.1/udp/1"], "no multiaddr of a peer"),
         (["--listen", "192.0.2.1:1"], "assign"),
     ],
 )

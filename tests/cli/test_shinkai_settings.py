@@ -131,8 +131,9 @@ def test_a_relay_is_a_multiaddr_or_a_name(tmp_path: Path) -> None:
 @pytest.mark.req("SHK-121", "SHK-122")
 def test_how_others_are_found(tmp_path: Path) -> None:
     first, second = "/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.2/tcp/4001"
-    found = settings(tmp_path, "--bootstrap", first, "--peer", second)
-    assert found.peers == (first, second)
+    names = "/dnsaddr/bootstrap.example.org"
+    found = settings(tmp_path, "--bootstrap", first, "--peer", second, "--bootstrap", names)
+    assert found.peers == (first, second, names)
     assert found.config.manager.finding == FindingConfig()
     named = ["--dht", "--dht-protocol", "/mine/kad/1.0.0", "--mdns", "--interface", "lo", "--interface", "eth0"]
     assert settings(tmp_path, *named).config.manager.finding == FindingConfig(

@@ -101,6 +101,24 @@ async def test_failures_are_told_with_their_reason_and_tried_again_later_each_ti
 
 
 @pytest.mark.req("PEERS-12")
+async def test_what_leads_to_nobody_is_told_until_it_does() -> None:
+    address = closed_address()
+    node = Node(with_peer(address, key(1).peer_id), "/dnsaddr/none.example", names=Names(), **SOON)
+    async with node.host:
+        assert node.bootstrap.failing == []
+        await until(lambda: len(node.bootstrap.failing) == 2)
+        first, second = node.bootstrap.failing
+        assert (first.peer, str(second.address), second.peer) == (key(1).peer_id, "/dnsaddr/none.example", None)
+        assert "refused" in str(first.error)
+        assert "no such name" in str(second.error)
+        assert first.failures > 0
+        assert 0.0 <= first.retry_in <= 0.03
+        async with BaseHost(key(1), listen=[address]):
+            await node.bootstrap.wait()
+            await until(lambda: [each.peer for each in node.bootstrap.failing] == [None])
+
+
+@pytest.mark.req("PEERS-12")
 async def test_somebody_else_at_the_address_is_nobody_of_the_list() -> None:
     async with listeners(1) as (other,):
         node = Node(with_peer(other.addresses[0], key(2).peer_id))

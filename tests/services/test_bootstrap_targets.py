@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from p2pstack.errors import ConfigError, DecodeError
+from p2pstack.errors import ConfigError, DeadlineExceeded, DecodeError
 from p2pstack.identity.multiaddrs import Multiaddr, parse
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.services.bootstrap_targets import Place, Targets
 from tests.host.hosts import key
 
 OWN = key(9).peer_id
+REASON = DeadlineExceeded("it took too long")
 NOBODY: list[PeerId] = []
 
 
@@ -76,10 +77,10 @@ def test_a_name_stands_for_its_peers_and_is_asked_again_when_they_fail() -> None
     name.retry_at = 100.0
     assert whom(book.due(0.0, NOBODY)) == [peer(1), peer(2), peer(3)]
     assert book.places()[1].addresses == (at(1), at(1, 4002))
-    book.failed(book.places()[1], 7.0)
+    book.failed(book.places()[1], 7.0, REASON)
     assert name.retry_at == 7.0
     assert whom(book.due(8.0, [peer(2), peer(3)])) == [peer(1)], "the name only where nobody else is left"
-    book.failed(book.places()[1], 20.0)
+    book.failed(book.places()[1], 20.0, REASON)
     assert book.due(8.0, [peer(2), peer(3)]) == [name]
     assert book.found(name, [at(1), at(5)]) == 2
     assert [(place.peer, place.failures) for place in book.places()[1:]] == [(peer(1), 2), (peer(5), 0)]
@@ -89,8 +90,23 @@ def test_a_name_stands_for_its_peers_and_is_asked_again_when_they_fail() -> None
 def test_who_failed_is_left_alone() -> None:
     book = targets(at(1), at(2))
     first = book.places()[0]
-    book.failed(first, 5.0)
+    book.failed(first, 5.0, REASON)
     assert whom(book.due(4.0, NOBODY)) == [peer(2)]
     assert book.next_due(4.0, [peer(2)]) == 1.0
     assert book.next_due(9.0, [peer(2)]) == 0.0
     assert whom(book.due(5.0, NOBODY)) == [peer(1), peer(2)]
+
+
+@pytest.mark.req("PEERS-12")
+def test_why_a_place_leads_to_nobody_is_known_until_it_does_or_its_peer_has_come() -> None:
+    book = targets(at(1), "/ip4/192.0.2.2/tcp/1")
+    first, second = book.places()
+    for place in (first, second):
+        book.failed(place, 5.0, REASON)
+    second.reached = peer(2)
+    assert [(place, place.error) for place in book.failing(NOBODY)] == [(first, REASON), (second, REASON)]
+    assert book.failing([peer(1)]) == [second]
+    assert book.failing([peer(2)]) == [first]
+    first.worked(9.0)
+    assert book.failing(NOBODY) == [second]
+    assert (first.failures, first.retry_at) == (0, 9.0)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import DeadlineExceeded, DialError, P2PError
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.peer_id import PeerId
@@ -73,9 +74,8 @@ class KnownPeerDialler:
             return None
         now = self._clock()
         due = [entry for entry in self._ledger.candidates(now) if entry.peer not in self._attempts]
-        loop = asyncio.get_running_loop()
         for entry in due[:free]:
-            self._attempts[entry.peer] = loop.create_task(self._dial(entry))
+            self._attempts[entry.peer] = background(self._dial(entry), "the known peers")
         if len(due) >= free or self._attempts:
             return None
         pause = self._ledger.next_candidate(now)

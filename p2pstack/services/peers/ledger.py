@@ -54,13 +54,13 @@ class Ledger:
     def restore(self, entries: Iterable[KnownPeer], now: float) -> list[Forgotten]:
         """Take what an earlier process has left, as far as it is not over (PEERS-03); return who is not.
 
-        A time that lies ahead is one of a clock that was set back: it counts as now.
+        A time that lies ahead is one of a clock that was set back: it counts as now. Who has not failed may be dialled.
         """
         for entry in entries:
             entry.first_seen = min(entry.first_seen, now)
             entry.last_seen = min(entry.last_seen, now)
             entry.last_success = min(entry.last_success, now)
-            entry.retry_at = min(entry.retry_at, now + self._config.backoff_max)
+            entry.retry_at = min(entry.retry_at, now + self._config.backoff_max) if entry.failures else 0.0
             for address in entry.addresses.values():
                 address.first_seen = min(address.first_seen, now)
                 address.last_told = min(address.last_told, now)
@@ -75,7 +75,8 @@ class Ledger:
         entry.last_seen = now
         if dialled is not None:
             entry.last_success = now
-            entry.failures, entry.retry_at = 0, 0.0
+            # One that accepts and drops is not dialled again at once (PEERS-06).
+            entry.failures, entry.retry_at = 0, now + self._config.backoff_base
             plain = without_peer(dialled)
             address = entry.addresses.get(plain)
             if address is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 
+from p2pstack.aio.tasks import background
 from p2pstack.errors import DeadlineExceeded, DialError, LimitExceeded, LocalError, P2PError
 from p2pstack.host.events import ConnectionOpened, DialFailed, EventStream, PeerDisconnected
 from p2pstack.host.host import BaseHost
@@ -52,6 +53,7 @@ class _Connected:
 class PersistentPeers(HostService):
     """Keeps what is known of peers in ``storage``: a file of its own, or an open database that others use too.
 
+    ``name`` tells the peers of several hosts apart that share a file.
     Make it before the host is started, and the host starts and ends it; or use it with ``async with``. ::
 
         host = Host()
@@ -70,6 +72,7 @@ class PersistentPeers(HostService):
         host: BaseHost,
         storage: Database | Path | str,
         *,
+        name: str = "",
         config: PeersConfig | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -78,6 +81,7 @@ class PersistentPeers(HostService):
         """Why the file is not read or written; None while it is."""
         self._host = host
         self._storage = storage
+        self._name = name
         self._clock = clock
         self._ledger = Ledger(self.config, _Connected(host))
         self._dialler = KnownPeerDialler(host, self._ledger, self.config, clock, self._failed)
@@ -97,11 +101,10 @@ class PersistentPeers(HostService):
         await self._load()
         for connection in self._host.connections():
             self._tell(self._ledger.connected(connection.peer_id, connection.dialled, self._clock()))
-        loop = asyncio.get_running_loop()
-        self._watching = loop.create_task(self._watch(self._events))
-        self._tasks = [loop.create_task(self._dialler.run())]
+        self._watching = background(self._watch(self._events), self._label)
+        self._tasks = [background(self._dialler.run(), self._label)]
         if self._table is not None:
-            self._tasks.append(loop.create_task(self._write_again_and_again()))
+            self._tasks.append(background(self._write_again_and_again(), self._label))
 
     async def _end(self) -> None:
         """Write what is left, and end."""
@@ -127,6 +130,10 @@ class PersistentPeers(HostService):
     def get(self, peer: PeerId) -> KnownPeer | None:
         """Return what is remembered of ``peer``, to be read only, or None."""
         return self._ledger.get(peer)
+
+    def newest(self) -> list[KnownPeer]:
+        """Return who is remembered, to be read only: those first that we reached last, then those met last."""
+        return sorted(self._ledger.peers(), key=lambda each: (each.last_success, each.last_seen), reverse=True)
 
     def forget(self, peer: PeerId) -> bool:
         """Forget ``peer``, here, in the peerstore, and soon in the file; whether it was remembered."""
@@ -160,7 +167,7 @@ class PersistentPeers(HostService):
     async def _load(self) -> None:
         try:
             database = await self._open()
-            table = PeerTable(database)
+            table = PeerTable(database, self._name)
             entries, skipped = await table.load()
         except _FileError as error:
             self._unavailable(error)

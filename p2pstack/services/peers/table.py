@@ -37,17 +37,38 @@ COMPONENT = Component(
                 " PRIMARY KEY (peer, address)) WITHOUT ROWID"
             ),
         ),
+        (
+            "ALTER TABLE peer RENAME TO peer_1",
+            "ALTER TABLE peer_address RENAME TO peer_address_1",
+            (
+                "CREATE TABLE peer (name TEXT NOT NULL, peer TEXT NOT NULL, first_seen REAL NOT NULL,"
+                " last_seen REAL NOT NULL, last_success REAL NOT NULL, failures INTEGER NOT NULL,"
+                " retry_at REAL NOT NULL, protocols TEXT, agent TEXT NOT NULL, protocol_version TEXT NOT NULL,"
+                " record BLOB, PRIMARY KEY (name, peer))"
+            ),
+            (
+                "CREATE TABLE peer_address (name TEXT NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL,"
+                " first_seen REAL NOT NULL, last_told REAL NOT NULL, last_success REAL NOT NULL,"
+                " failures INTEGER NOT NULL, PRIMARY KEY (name, peer, address)) WITHOUT ROWID"
+            ),
+            "INSERT INTO peer SELECT '', * FROM peer_1",
+            "INSERT INTO peer_address SELECT '', * FROM peer_address_1",
+            "DROP TABLE peer_1",
+            "DROP TABLE peer_address_1",
+        ),
     ),
 )
+"""Version 2 tells by ``name`` the peers of several hosts apart that share a file."""
 
 Row = tuple[Any, ...]
 
 
 class PeerTable:
-    """Reads and writes known peers. Each call is one transaction."""
+    """Reads and writes the known peers of one ``name``. Each call is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, name: str = "") -> None:
         self._database = database
+        self._name = name
 
     async def load(self) -> tuple[list[KnownPeer], int]:
         """Return all peers, and how many rows could not be read.
@@ -58,22 +79,23 @@ class PeerTable:
             LocalError: the file is closed.
             LimitExceeded: too much waits for it.
         """
-        return await self._database.run(_load)
+        return await self._database.run(partial(_load, name=self._name))
 
     async def write(self, changed: Sequence[KnownPeer], gone: Sequence[PeerId]) -> None:
         """Write these peers in place of what is known of them, and remove others; raises as :meth:`load` does."""
         rows = [(_peer_row(entry), _address_rows(entry)) for entry in changed]
-        await self._database.run(partial(_write, rows=rows, gone=[str(peer) for peer in gone]))
+        ended = [str(peer) for peer in gone]
+        await self._database.run(partial(_write, name=self._name, rows=rows, gone=ended))
 
 
-def _load(connection: sqlite3.Connection) -> tuple[list[KnownPeer], int]:
+def _load(connection: sqlite3.Connection, name: str) -> tuple[list[KnownPeer], int]:
     COMPONENT.prepare(connection)
     addresses: dict[str, list[Row]] = defaultdict(list)
-    for peer, *row in connection.execute("SELECT * FROM peer_address"):
+    for _, peer, *row in connection.execute("SELECT * FROM peer_address WHERE name = ?", (name,)):
         addresses[peer].append(tuple(row))
     found, skipped = [], 0
-    for row in connection.execute("SELECT * FROM peer"):
-        entry = _read_peer(row)
+    for _, *row in connection.execute("SELECT * FROM peer WHERE name = ?", (name,)):
+        entry = _read_peer(tuple(row))
         if entry is None:
             skipped += 1
             continue
@@ -83,14 +105,17 @@ def _load(connection: sqlite3.Connection) -> tuple[list[KnownPeer], int]:
     return found, skipped
 
 
-def _write(connection: sqlite3.Connection, rows: Iterable[tuple[Row, list[Row]]], gone: Iterable[str]) -> None:
+def _write(
+    connection: sqlite3.Connection, name: str, rows: Iterable[tuple[Row, list[Row]]], gone: Iterable[str]
+) -> None:
     for peer in gone:
-        connection.execute("DELETE FROM peer WHERE peer = ?", (peer,))
-        connection.execute("DELETE FROM peer_address WHERE peer = ?", (peer,))
+        connection.execute("DELETE FROM peer WHERE name = ? AND peer = ?", (name, peer))
+        connection.execute("DELETE FROM peer_address WHERE name = ? AND peer = ?", (name, peer))
     for row, addresses in rows:
-        connection.execute("INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        connection.execute("DELETE FROM peer_address WHERE peer = ?", (row[0],))
-        connection.executemany("INSERT INTO peer_address VALUES (?, ?, ?, ?, ?, ?)", addresses)
+        connection.execute("INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (name, *row))
+        connection.execute("DELETE FROM peer_address WHERE name = ? AND peer = ?", (name, row[0]))
+        placed = [(name, *address) for address in addresses]
+        connection.executemany("INSERT INTO peer_address VALUES (?, ?, ?, ?, ?, ?, ?)", placed)
 
 
 def _peer_row(entry: KnownPeer) -> Row:

@@ -6,9 +6,9 @@
     ├── EventSender             the channel's end that a program holds; bounded
     ├── DirectMessages          head: a message is a request, and its answer a message (SHK-71)
     ├── GossipMessages          seed: a message is published for its recipient, and everybody gets it (SHK-72)
-    ├── KeptLink                connections that are made again when they end (SHK-76)
-    ├── ReservedRelay           a relay, and a reservation with it (SHK-78)
-    └── KnownPeers              peers that are found again after a restart (SHK-77)
+    ├── ReservedRelay           a relay that is kept connected, and a reservation with it (SHK-76, SHK-78)
+    ├── PersistentPeers         peers that are found again after a restart (SHK-77)
+    └── Bootstrap               peers by which the network is entered (SHK-124)
     ShinkaiMessageHandler       what came in, checked and made a job of a JobQueue (SHK-73 to SHK-75)
 """
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from p2pstack.errors import ConfigError
 from p2pstack.host.config import HostConfig
 from p2pstack.kad.config import KadConfig
+from p2pstack.services.bootstrap import BootstrapConfig
 from p2pstack.services.config import ServiceConfig
 from p2pstack.services.gossipsub.config import PubsubConfig
+from p2pstack.services.peers.config import PeersConfig
 from p2pstack.shinkai import json_form
 from p2pstack.shinkai.checks import require_positive
 from p2pstack.shinkai.limits.config import BandwidthConfig
@@ -19,7 +21,6 @@ __all__ = [
     "FindingConfig",
     "GossipConfig",
     "HandlerConfig",
-    "KnownPeersConfig",
     "LinkConfig",
     "ManagerConfig",
 ]
@@ -155,7 +156,7 @@ class GossipConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkConfig:
-    """Connections that are kept: the relay's and those of bootstrap peers (SHK-76). Times are seconds."""
+    """The connection to the relay, which is kept (SHK-76). Times are seconds."""
 
     base: float = 2.0
     """Between the first failure and the next dial; twice as long each time ..."""
@@ -178,39 +179,11 @@ class LinkConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPeersConfig:
-    """Peers that are found again after a restart (SHK-77). Times are seconds."""
-
-    max_peers: int = 256
-    """Peers; the one that was not seen longest goes first. Against strangers who fill the table."""
-
-    max_addresses: int = 8
-    """Addresses of one peer; those that worked come first."""
-
-    max_age: float = 14 * 86_400.0
-    """After so long without a connection a peer is forgotten."""
-
-    rewrite_interval: float = 60.0
-    """Between two changes of one peer's entry, unless it was reached for the first time. Against peers that tell of new
-    addresses all the time."""
-
-    reconnect: int = 32
-    """Peers that are dialled at the start, those that were seen last."""
-
-    concurrency: int = 8
-    """Of those, at once."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that can't work."""
-        require_positive(self, "max_peers", "max_addresses", "max_age", "rewrite_interval", "reconnect", "concurrency")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingConfig:
     """How nodes are found whose address is not known (SHK-120 to SHK-122)."""
 
-    dht: bool | None = None
-    """Take part in the DHT. None: where there is a relay, a bootstrap peer or mDNS, and so somebody to ask."""
+    dht: bool = True
+    """Take part in the DHT."""
 
     protocol: str = "/shinkai/kad/1.0.0"
     """The name of the DHT. Nodes meet those alone that have the same one; the public network has another."""
@@ -252,10 +225,18 @@ class ManagerConfig:
     """Topics."""
 
     links: LinkConfig = field(default_factory=LinkConfig)
-    """Relay and bootstrap peers."""
+    """The relay."""
 
-    known_peers: KnownPeersConfig = field(default_factory=KnownPeersConfig)
-    """Memory of peers."""
+    bootstrap: BootstrapConfig = field(
+        default_factory=lambda: BootstrapConfig(wanted=8, backoff_base=2.0, backoff_max=30.0)
+    )
+    """Bootstrap peers: so many are kept connected, and dialled again like the relay (SHK-124)."""
+
+    known_peers: PeersConfig = field(
+        default_factory=lambda: PeersConfig(wanted=32, dial_parallel=8, write_interval=1.0)
+    )
+    """Memory of peers (SHK-77). A node stays connected to more of them than other hosts do: who is connected is sent
+    what waits for it, and sends what waits for us. Its file is written to all the time anyway."""
 
     finding: FindingConfig = field(default_factory=FindingConfig)
     """DHT and mDNS."""

@@ -124,18 +124,23 @@ class Finder:
         try:
             first = min(seconds, self._config.patience) if host.routers else seconds
             return await host.connect(peer, addresses, timeout=first, routed=False)
-        except (DialError, DeadlineExceeded) as error:
-            failure = error
+        except DialError as error:
+            attempts, late = [*error.attempts], False
+        except DeadlineExceeded as error:
+            attempts, late = [("the known addresses", error)], True
         found: list[Multiaddr] = []
         for router in host.routers:
-            found += await router.find_addresses(peer, max(until - monotonic(), 0.0))
+            try:
+                found += await router.find_addresses(peer, max(until - monotonic(), 0.0))
+            except P2PError as error:
+                attempts.append((str(router), error))
             connection = host.network.best(peer)
             if connection is not None:
                 return connection
         left = until - monotonic()
-        if left > 0 and (found or isinstance(failure, DeadlineExceeded)):
+        if left > 0 and (found or late):
             return await host.connect(peer, found, timeout=left, routed=False)
-        raise failure
+        raise DialError(peer, attempts)
 
     async def _stands_for(self, directory: Sequence[Multiaddr], address: Multiaddr) -> bool:
         """Whether the directory lists a name that ``address`` is that of."""

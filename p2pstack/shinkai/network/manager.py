@@ -22,8 +22,10 @@ from p2pstack.host.events import EventBus, EventStream
 from p2pstack.host.limits import Usage
 from p2pstack.identity.multiaddrs import Multiaddr, parse, peer_id_of, with_peer
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.services.bootstrap import Bootstrap
 from p2pstack.services.dcutr.service import HolePunching
-from p2pstack.services.kad.service import Kademlia
+from p2pstack.services.peers.entries import KnownPeer
+from p2pstack.services.peers.service import PersistentPeers
 from p2pstack.services.relay.client import RelayClient
 from p2pstack.services.standard import Host
 from p2pstack.shinkai import json_form
@@ -40,8 +42,7 @@ from p2pstack.shinkai.network.events import MessageReceived, Notice, PeerDiscove
 from p2pstack.shinkai.network.finding import Finder, FoundBy, join_dht, search_lan
 from p2pstack.shinkai.network.gossip import GossipMessages, Published
 from p2pstack.shinkai.network.handler import Received, ShinkaiMessageHandler
-from p2pstack.shinkai.network.known_peers import KnownPeers
-from p2pstack.shinkai.network.links import KeptLink, RelayLink, ReservedRelay, upgrade
+from p2pstack.shinkai.network.links import RelayLink, ReservedRelay, upgrade
 from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.network.turns import Turns
 from p2pstack.shinkai.network.watcher import Watcher
@@ -61,7 +62,7 @@ class LibP2PManager:
         handler: where messages go.
         listen: addresses that the host listens on from the start.
         relay: where the relay is, whose connection is kept; None for no relay.
-        bootstrap: where further peers are, whose connections are kept.
+        bootstrap: where peers are by which the network is entered, ``/dnsaddr`` lists included (SHK-124).
         database: the node's file, in which peers are remembered; None: only as long as this lives.
         config: limits and habits.
         relay_link: makes what stands for the relay, of the host and the address; None: :class:`ReservedRelay`.
@@ -69,6 +70,7 @@ class LibP2PManager:
     Raises:
         LocalError: the profile is BOTH.
         DecodeError: an address is none.
+        ConfigError: one of ``bootstrap`` can't be dialled.
     """
 
     def __init__(
@@ -103,15 +105,20 @@ class LibP2PManager:
         self._incoming = Bandwidth(config.incoming)
         self._direct = self._make_direct() if profile is Profile.HEAD else None
         self._gossip = self._make_gossip() if profile is Profile.SEED else None
-        self._known = KnownPeers(profile.value, database, config.known_peers)
         self._bus = EventBus(config.notice_queue)
-        self._watcher = Watcher(host, self._known, config.max_identities, self._bus.emit)
+        self._watcher = Watcher(host, config.max_identities, self._bus.emit)
+        self.known_peers = (
+            None if database is None else PersistentPeers(host, database, name=profile.value, config=config.known_peers)
+        )
+        """Who is remembered; None without a database."""
+        self.bootstrap = Bootstrap(host, bootstrap, config=config.bootstrap) if bootstrap else None
+        """By whom the network is entered; None where nobody was named."""
         self._circuits: tuple[RelayClient, HolePunching] | None = None
-        self.links = [KeptLink(host, address, config.links) for address in bootstrap]
         self.relay = None if relay is None else (relay_link or self._reserved_relay)(host, parse(relay))
         if profile is Profile.HEAD and self._circuits is None:
             self._pass_circuits()
-        self.dht = self._join_dht()
+        # As a server where we can be dialled, and so have no relay.
+        self.dht = join_dht(host, config.finding, server=self.relay is None) if config.finding.dht else None
         self._finder = Finder(host, config.finding)
         if config.finding.mdns:
             search_lan(host, config.finding)
@@ -146,13 +153,6 @@ class LibP2PManager:
             on_discovered=lambda peer, kind: self._bus.emit(PeerDiscovered(peer=peer, kind=kind)),
         )
 
-    def _join_dht(self) -> Kademlia | None:
-        """Take part in the DHT if that is wanted: as a server where we can be dialled, and so have no relay."""
-        finding = self.config.finding
-        entered = self.relay is not None or bool(self.links) or finding.mdns
-        wanted = entered if finding.dht is None else finding.dht
-        return join_dht(self.host, finding, server=self.relay is None) if wanted else None
-
     def _pass_circuits(self) -> tuple[RelayClient, HolePunching]:
         """Have the host reach peers behind relays, and connect to them directly where that can be done (SHK-78)."""
         made = self._circuits = RelayClient(self.host), HolePunching(self.host)
@@ -183,29 +183,24 @@ class LibP2PManager:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen, and connect to relay, bootstrap peers and those that are known from before.
+        """Listen, and begin to connect to relay, bootstrap peers and those that are known from before.
 
         Raises:
             OSError: an address can't be listened on; nothing is left behind.
-            StorageError: the known peers can't be read; nothing is left behind.
             LocalError: it was started before.
         """
         if self._started:
             raise LocalError("a manager is started once")
         self._started = True
         try:
-            await self._known.load()
             self._spawn(self._watcher.run(self._watcher.events()))
             await self.host.start()
             if self._gossip is not None:
                 self._gossip.start()
-            for each in self._known.newest(self.config.known_peers.max_peers):
-                self.host.remember(each.peer, each.addresses)
+            for each in reversed(self._known()):
+                self._watcher.recall(each.peer, each.agent)
             if self.relay is not None:
                 self._spawn(self.relay.run())
-            for link in self.links:
-                self._spawn(link.run())
-            self._spawn(self._reconnect())
         except BaseException:
             await self.stop()
             raise
@@ -336,8 +331,8 @@ class LibP2PManager:
     async def connect_identity(self, identity: str) -> PeerId:
         """Connect to the node of this name, or to a peer by its id as text; return its id.
 
-        In seed the id follows from the name; in head it is that of a peer that said the name of itself, which proves
-        nothing. Where the peer is has to be known, or to be found by the DHT.
+        In seed the id follows from the name; in head it is that of a peer that said the name of itself, be it to an
+        earlier process, which proves nothing. Where the peer is has to be known, or to be found by the DHT.
 
         Raises:
             InvalidName: it is neither.
@@ -377,15 +372,18 @@ class LibP2PManager:
     async def _reconnect(self) -> None:
         """Dial the peers that are known from before, some at a time; that one is gone is no error."""
         config = self.config.known_peers
-        waiting = iter(self._known.newest(config.reconnect))
+        waiting = iter(self._known()[: config.wanted])
 
         async def work() -> None:
             for each in waiting:
                 if not self.host.connections(each.peer):
                     with contextlib.suppress(P2PError):
-                        await self.host.connect(each.peer, each.addresses)
+                        await self.host.connect(each.peer, each.best_addresses())
 
-        await asyncio.gather(*(work() for _ in range(config.concurrency)))
+        await asyncio.gather(*(work() for _ in range(config.dial_parallel)))
+
+    def _known(self) -> list[KnownPeer]:
+        return [] if self.known_peers is None else self.known_peers.newest()
 
     # -- what there is
 
@@ -421,7 +419,7 @@ class LibP2PManager:
     def usage(self) -> dict[str, Usage]:
         """Return, by name, how much of each limit is taken."""
         usage = {**self.host.usage(), "max_events": Usage(len(self._channel), self.config.max_events)}
-        usage["known_peers.max_peers"] = Usage(len(self._known), self.config.known_peers.max_peers)
+        usage["known_peers.max_peers"] = Usage(len(self.known_peers or ()), self.config.known_peers.max_peers)
         usage["max_responses"] = Usage(len(self.handler.responses), self.handler.config.max_responses)
         for part in (self._direct, self._gossip):
             if part is not None:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
-from p2pstack.aio.connection import Connection
-from p2pstack.errors import P2PError
 from p2pstack.host.events import Event, EventStream, PeerDisconnected
 from p2pstack.host.host import BaseHost
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.services.events import IdentifyFailed, PeerIdentified, PeerInfo
+from p2pstack.services.events import IdentifyFailed, PeerIdentified
 from p2pstack.shinkai.network.events import Notice, PeerDown, PeerUp
-from p2pstack.shinkai.network.known_peers import KnownPeers
-from p2pstack.shinkai.network.profiles import PROTOCOL_VERSION, identity_of_agent
+from p2pstack.shinkai.network.profiles import identity_of_agent
 
 __all__ = ["Watcher"]
-
-logger = logging.getLogger("p2pstack.shinkai")
 
 
 class Watcher:
     """Follows the connections of a host."""
 
-    def __init__(self, host: BaseHost, known: KnownPeers, max_identities: int, emit: Callable[[Notice], None]) -> None:
+    def __init__(self, host: BaseHost, max_identities: int, emit: Callable[[Notice], None]) -> None:
         self._host = host
-        self._known = known
         self._max_identities = max_identities
         self._emit = emit
         self._up: dict[PeerId, str] = {}
@@ -45,6 +38,12 @@ class Watcher:
         """Return the peer that says it is the node of this name, in lower case. Nothing proves it."""
         return self._identities.get(identity)
 
+    def recall(self, peer: PeerId, agent: str) -> None:
+        """Take what a peer said of itself to an earlier process: those last who are likeliest to be right."""
+        identity = identity_of_agent(agent)
+        if identity:
+            self._name(identity, peer)
+
     def events(self) -> EventStream:
         """Return what :meth:`run` wants, from now on."""
         return self._host.events(PeerIdentified, IdentifyFailed, PeerDisconnected)
@@ -53,7 +52,7 @@ class Watcher:
         """Follow the host's events until they end."""
         dropped = 0
         async for event in events:
-            await self._follow(event)
+            self._follow(event)
             if events.dropped != dropped:
                 dropped = events.dropped
                 for peer in self.peers:
@@ -61,12 +60,11 @@ class Watcher:
         for peer in self.peers:
             self._look_for_end(peer)
 
-    async def _follow(self, event: Event) -> None:
+    def _follow(self, event: Event) -> None:
         if isinstance(event, PeerDisconnected):
             self._look_for_end(event.peer)
         elif isinstance(event, PeerIdentified):
             self._told(event.peer, event.info.agent)
-            await self._remember(event.peer, event.connection, event.info)
         elif isinstance(event, IdentifyFailed):
             self._told(event.peer, "")
 
@@ -96,14 +94,3 @@ class Watcher:
         self._identities[identity] = peer
         if len(self._identities) > self._max_identities:
             self._identities.popitem(last=False)
-
-    async def _remember(self, peer: PeerId, connection: Connection, info: PeerInfo) -> None:
-        """Keep a node of this network for the time after a restart."""
-        if info.protocol_version != PROTOCOL_VERSION:
-            return
-        dialled = connection.dialled
-        addresses = [*([dialled] if dialled is not None else []), *info.addresses]
-        try:
-            await self._known.seen(peer, addresses, worked=dialled is not None)
-        except P2PError as error:
-            logger.warning("%s is not remembered: %s", peer, error)

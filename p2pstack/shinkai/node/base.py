@@ -132,6 +132,13 @@ class NodeBase:
             libp2p=bool(managers),
             libp2p_error=self.libp2p_error,
             peers=tuple(str(peer) for manager in managers for peer in manager.peers()),
+            known_peers=sum(len(manager.known_peers or ()) for manager in managers),
+            bootstrap_errors={
+                str(failed.address): str(failed.error)
+                for manager in managers
+                if manager.bootstrap is not None
+                for failed in manager.bootstrap.failing
+            },
             queue=queue,
             jobs=jobs,
             messages=messages,

@@ -99,7 +99,7 @@ class LibP2PHalf:
             listener: the node's port, which hands libp2p connections over; None: the manager listens itself.
             endpoint: where the node was told to listen.
             relay: the relay's address.
-            bootstrap: peers that are kept connected.
+            bootstrap: peers by which the network is entered.
             database: where peers are remembered.
         """
         try:

@@ -67,7 +67,7 @@ class ShinkaiNode(NodeBase):
         listen: ``host:port`` or a multiaddr; one port for messages over TCP and for libp2p. Port 0 picks a free one.
         relay: the multiaddr of a libp2p relay to stay connected to.
         proxy: the name of the relay node that messages to and from nodes behind one go through.
-        bootstrap: multiaddrs of peers to stay connected to.
+        bootstrap: multiaddrs of peers to stay connected to, and to find all others by; ``/dnsaddr`` lists, too.
         ws_manager: told of every message that is stored: a started ``WsManager``, or anything with its ``notify``.
         clock: seconds since 1970.
         entropy: random bytes.

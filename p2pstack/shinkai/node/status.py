@@ -33,6 +33,12 @@ class NodeStatus:
     peers: tuple[str, ...]
     """libp2p peers that are connected."""
 
+    known_peers: int
+    """libp2p peers that are remembered, those included."""
+
+    bootstrap_errors: Mapping[str, str]
+    """Bootstrap addresses that lead to nobody at the moment, and why."""
+
     queue: QueueStats
     """Messages that are to be delivered."""
 

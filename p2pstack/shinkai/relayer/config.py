@@ -47,7 +47,7 @@ class RelayerConfig:
     direct: DirectConfig = field(default_factory=lambda: DirectConfig(max_requests=4_096, max_memory=256 * 1024 * 1024))
     """Messages that are being handed on: how many at once, how long, how many bytes all together."""
 
-    finding: FindingConfig = field(default_factory=lambda: FindingConfig(dht=True))
+    finding: FindingConfig = field(default_factory=FindingConfig)
     """The DHT, in which it answers its nodes and others, and mDNS (SHK-121)."""
 
     outgoing: BandwidthConfig = field(default_factory=BandwidthConfig)

@@ -141,7 +141,7 @@ def test_what_is_over_by_the_clock_on_the_wall_is_not_restored() -> None:
 @pytest.mark.req("PEERS-03")
 def test_times_that_lie_ahead_count_as_now() -> None:
     book = ledger()
-    book.restore([entry(1, 1, at=NOW + DAY, last_success=NOW + DAY, retry_at=NOW + 90 * DAY)], NOW)
+    book.restore([entry(1, 1, at=NOW + DAY, last_success=NOW + DAY, failures=1, retry_at=NOW + 90 * DAY)], NOW)
     found = known(book, 1)
     assert (found.first_seen, found.last_seen, found.last_success) == (NOW, NOW, NOW)
     assert found.retry_at == NOW + CONFIG.backoff_max
@@ -195,10 +195,13 @@ def test_a_machine_without_a_network_forgets_nobody() -> None:
 def test_success_makes_good_for_failures() -> None:
     book = ledger()
     book.restore([entry(1, 1)], NOW)
-    book.failed(peer(1), {address(1): Verdict.FAILED}, NOW, online=True)
-    book.connected(peer(1), address(1), NOW + 1)
+    again = NOW + CONFIG.backoff_base
+    for now in (NOW, again):
+        book.failed(peer(1), {address(1): Verdict.FAILED}, now, online=True)
+    book.connected(peer(1), address(1), again)
     found = known(book, 1)
-    assert (found.failures, found.retry_at, found.addresses[address(1)].failures) == (0, 0.0, 0)
+    assert (found.failures, found.addresses[address(1)].failures) == (0, 0)
+    assert book.candidates(again + CONFIG.backoff_base) == [found], "long before the failures would let it"
 
 
 @pytest.mark.req("PEERS-05")
@@ -247,11 +250,25 @@ def test_the_best_candidates_come_first() -> None:
         entry(4, 4, at=NOW - 9),
         entry(5, 5, last_success=NOW - 20),
         entry(9, 9),
-        entry(8, 8, retry_at=NOW + 5),
+        entry(8, 8, failures=1, retry_at=NOW + 5),
     ]
     book.restore(entries, NOW)
     assert [each.peer for each in book.candidates(NOW)] == [peer(number) for number in (5, 1, 3, 4, 2)]
     assert book.next_candidate(NOW) == 0.0
+
+
+@pytest.mark.req("PEERS-06")
+def test_who_accepts_and_drops_is_not_dialled_again_at_once_but_by_the_next_process() -> None:
+    book = ledger()
+    book.connected(peer(1), address(1), NOW)
+    book.disconnected(peer(1), NOW)
+    assert book.candidates(NOW) == []
+    assert book.next_candidate(NOW) == CONFIG.backoff_base
+    found = known(book, 1)
+    assert book.candidates(NOW + CONFIG.backoff_base) == [found]
+    after = ledger()
+    after.restore([found], NOW)
+    assert after.candidates(NOW) == [found]
 
 
 @pytest.mark.req("PEERS-06")

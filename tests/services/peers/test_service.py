@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from p2pstack.errors import DeadlineExceeded, DialError, HostClosed, LocalError
-from p2pstack.host.events import EventStream
+from p2pstack.host.events import EventStream, PeerConnected
 from p2pstack.host.host import BaseHost
 from p2pstack.services.events import PeerIdentified
 from p2pstack.services.peers.config import PeersConfig
@@ -337,3 +337,52 @@ async def test_a_host_without_services_remembers_where_it_has_been(tmp_path: Pat
             known = peers.get(second.peer_id)
             assert known is not None
             assert list(known.addresses) == second.addresses
+
+
+@pytest.mark.req("PEERS-06")
+async def test_who_accepts_and_drops_is_dialled_no_faster_than_the_back_off(tmp_path: Path) -> None:
+    async with others(2) as (rude,), contextlib.AsyncExitStack() as stack:
+        node = Node(tmp_path / "peers.db", wanted=1)
+        await stack.enter_async_context(node.host)
+        with contextlib.closing(rude.events(PeerConnected)) as events:
+            await node.meet(rude)
+            await rude.disconnect((await next_event(events, PeerConnected)).peer)
+            await until(lambda: not node.host.connections())
+            node.clock.now += node.peers.config.backoff_base - 1
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(events), 0.2)
+            node.clock.now += 1
+            node.peers._dialler.look()
+            assert (await next_event(events, PeerConnected)).peer == node.host.peer_id
+
+
+@pytest.mark.req("PEERS-09")
+async def test_two_hosts_in_one_file_do_not_get_each_others_peers(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "both.db", NETWORK_SCHEMA) as database, others(2, 3) as hosts:
+        for name, other in zip(("one", "two"), hosts, strict=True):
+            host = Host(key(1), listen=[LOOPBACK])
+            peers = PersistentPeers(host, database, name=name, config=PeersConfig(**QUIET))
+            async with host:
+                assert peers.newest() == []
+                await host.connect(other.full_addresses[0])
+                await until(lambda remembered=peers, peer=other.peer_id: peer in remembered)
+        for name, other in zip(("one", "two"), hosts, strict=True):
+            host = Host(key(1))
+            peers = PersistentPeers(host, database, name=name, config=PeersConfig(**QUIET))
+            async with host:
+                assert [each.peer for each in peers.newest()] == [other.peer_id]
+
+
+async def test_the_newest_are_those_that_were_reached_last_then_those_met_last(tmp_path: Path) -> None:
+    node = Node(tmp_path / "peers.db")
+    async with others(2, 3, 4) as hosts, node.host:
+        second, third, fourth = hosts
+        await third.connect(node.host.full_addresses[0])
+        await until(lambda: third.peer_id in node.peers)
+        node.clock.now += 1
+        await node.meet(second)
+        node.clock.now += 1
+        await fourth.connect(node.host.full_addresses[0])
+        await until(lambda: fourth.peer_id in node.peers)
+        order = [host.peer_id for host in (second, fourth, third)]
+        await until(lambda: [each.peer for each in node.peers.newest()] == order)

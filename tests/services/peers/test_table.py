@@ -11,7 +11,7 @@ import pytest
 from p2pstack.identity.peer_record import PeerRecord
 from p2pstack.services.peers.table import COMPONENT, PeerTable
 from p2pstack.shinkai.storage.schema import open_database
-from p2pstack.storage.components import NETWORK_SCHEMA
+from p2pstack.storage.components import NETWORK_SCHEMA, Component
 from p2pstack.storage.database import Database
 from p2pstack.storage.errors import SchemaTooNew, StorageError
 from tests.services.peers.known import NOW, address, entry, key, peer
@@ -104,6 +104,33 @@ async def test_a_record_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
         await table.write([wrong], [])
         ((found,), _) = await table.load()
         assert (found.record, found.record_seq) == (None, -1)
+
+
+@pytest.mark.req("PEERS-09")
+async def test_hosts_that_share_a_file_have_their_own_peers(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (database, table):
+        other = PeerTable(database, "other")
+        await table.write([entry(1, 1), entry(2, 2)], [])
+        await other.write([entry(1, 3)], [peer(2)])
+        assert await other.load() == ([entry(1, 3)], 0)
+        await other.write([], [peer(1)])
+        assert sorted((await table.load())[0], key=lambda each: str(each.peer)) == sorted(
+            [entry(1, 1), entry(2, 2)], key=lambda each: str(each.peer)
+        )
+
+
+@pytest.mark.req("PEERS-09")
+async def test_a_file_of_the_first_version_keeps_its_peers(tmp_path: Path) -> None:
+    first = Component(name=COMPONENT.name, migrations=COMPONENT.migrations[:1])
+    async with await Database.open(tmp_path / "peers.db", NETWORK_SCHEMA) as database:
+        await database.run(first.prepare)
+        values = (str(peer(1)), NOW, NOW, 0.0, 0, 0.0, None, "", "", None)
+        statement = "INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        await database.run(lambda file: file.execute(statement, values))
+        values = (str(peer(1)), str(address(1)), NOW, NOW, 0.0, 0)
+        statement = "INSERT INTO peer_address VALUES (?, ?, ?, ?, ?, ?)"
+        await database.run(lambda file: file.execute(statement, values))
+        assert await PeerTable(database).load() == ([entry(1, 1)], 0)
 
 
 @pytest.mark.req("PEERS-09")

@@ -12,6 +12,7 @@ from typing import Any
 from p2pstack.gossipsub.config import GossipsubConfig
 from p2pstack.host.events import EventStream
 from p2pstack.identity.multiaddrs import Multiaddr
+from p2pstack.services.bootstrap import BootstrapConfig
 from p2pstack.shinkai.builder import ShinkaiMessageBuilder
 from p2pstack.shinkai.keys import NodeKeys
 from p2pstack.shinkai.message import ShinkaiMessage
@@ -33,6 +34,7 @@ KEYS = {"alice": ALICE, "bob": BOB, "carol": NodeKeys.unsafe_deterministic(3)}
 
 QUICK = ManagerConfig(
     links=LinkConfig(base=0.02, cap=0.1, jitter=0.0),
+    bootstrap=BootstrapConfig(wanted=8, backoff_base=0.02, backoff_max=0.1),
     gossip=GossipConfig(
         pubsub=replace(
             seed_pubsub(),

@@ -14,7 +14,6 @@ from p2pstack.shinkai.network.config import (
     FindingConfig,
     GossipConfig,
     HandlerConfig,
-    KnownPeersConfig,
     LinkConfig,
     ManagerConfig,
 )
@@ -24,7 +23,6 @@ CONFIGS: list[type[Any]] = [
     FindingConfig,
     GossipConfig,
     HandlerConfig,
-    KnownPeersConfig,
     LinkConfig,
     ManagerConfig,
 ]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from p2pstack.errors import DecodeError, DialError, HostClosed, LocalError, ProtocolNotSupported, ProtocolViolation
+from p2pstack.errors import (
+    ConfigError,
+    DecodeError,
+    DialError,
+    HostClosed,
+    LocalError,
+    ProtocolNotSupported,
+    ProtocolViolation,
+)
 from p2pstack.services.gossipsub.publishing import NotEnoughPeers
+from p2pstack.services.peers.config import PeersConfig
 from p2pstack.services.standard import Host
 from p2pstack.shinkai.network.events import MessageReceived, PeerDiscovered, PeerDown, PeerUp, RelayDown, RelayUp
 from p2pstack.shinkai.network.gossip import topic_of
@@ -134,7 +144,7 @@ async def test_peers_come_and_go_and_are_pinged_and_found_by_name(tmp_path: Path
         assert await alice.connect_identity("bob.shinkai") == bob.peer_id
 
 
-@pytest.mark.req("SHK-76")
+@pytest.mark.req("SHK-76", "SHK-124")
 async def test_the_relay_is_dialled_again_and_bootstrap_peers_too(tmp_path: Path) -> None:
     async with Host(KEYS["carol"].signature, listen=[LOOPBACK]) as carol:
         address = str(carol.bound_addresses[0])
@@ -148,7 +158,9 @@ async def test_the_relay_is_dialled_again_and_bootstrap_peers_too(tmp_path: Path
             if not alice.relay.connected:
                 await comes(notices, RelayUp)
             assert alice.relay.peer == carol.peer_id
-            await until(lambda: alice.links[0].connected)
+            bootstrap = alice.bootstrap
+            assert bootstrap is not None
+            assert await bootstrap.wait() == [carol.peer_id]
             await carol.close()
             down = await comes(notices, RelayDown)
             assert down.reason == "the connection ended"
@@ -156,6 +168,12 @@ async def test_the_relay_is_dialled_again_and_bootstrap_peers_too(tmp_path: Path
             async with Host(KEYS["bob"].signature, listen=[address]) as bob:
                 assert (await comes(notices, RelayUp)).peer == bob.peer_id
                 assert alice.relay.addresses_of(bob.peer_id) == ()
+                await until(lambda: bool(bootstrap.failing))
+                [failed] = bootstrap.failing
+                assert (str(failed.address), failed.peer) == (f"{address}/p2p/{carol.peer_id}", carol.peer_id)
+            async with Host(KEYS["carol"].signature, listen=[address]):
+                assert await bootstrap.wait() == [carol.peer_id]
+                assert bootstrap.failing == []
 
 
 @pytest.mark.req("SHK-77")
@@ -176,6 +194,43 @@ async def test_known_peers_are_connected_again_after_a_restart(tmp_path: Path) -
             await alice.host.disconnect(bob.peer_id)
             await until(lambda: not alice.peers())
             assert await alice.discover() == 1
+
+
+@pytest.mark.req("SHK-77")
+async def test_what_a_peer_was_called_is_known_after_a_restart_too(tmp_path: Path) -> None:
+    quiet = replace(QUICK, known_peers=PeersConfig(wanted=0))
+    async with manager_of("bob", Profile.HEAD, tmp_path) as bob, manager_of("carol", Profile.HEAD, tmp_path) as carol:
+        async with (
+            await open_database(tmp_path / "known.db") as database,
+            manager_of("alice", Profile.HEAD, tmp_path, database=database) as alice,
+        ):
+            await meet(alice, bob)
+            await meet(carol, alice)
+        async with (
+            await open_database(tmp_path / "known.db") as database,
+            manager_of("alice", Profile.HEAD, tmp_path, database=database, config=quiet) as alice,
+        ):
+            assert alice.peers() == []
+            assert await alice.connect_identity("@@bob.shinkai") == bob.peer_id
+            assert await alice.connect_identity("@@carol.shinkai") == carol.peer_id
+
+
+@pytest.mark.req("SHK-77")
+async def test_each_profile_remembers_its_own_peers_in_one_file(tmp_path: Path) -> None:
+    quiet = replace(QUICK, known_peers=PeersConfig(wanted=0))
+    async with await open_database(tmp_path / "known.db") as database:
+        for profile in (Profile.HEAD, Profile.SEED):
+            async with (
+                manager_of("bob", profile, tmp_path) as bob,
+                manager_of("alice", profile, tmp_path, database=database) as alice,
+            ):
+                await meet(alice, bob)
+                await until(lambda manager=alice: manager.usage()["known_peers.max_peers"].current == 1)  # type: ignore[misc]
+        for profile in (Profile.HEAD, Profile.SEED):
+            async with manager_of("alice", profile, tmp_path, database=database, config=quiet) as alice:
+                assert alice.known_peers is not None
+                peer = profile.key(name_of("bob"), KEYS["bob"]).peer_id
+                assert [each.peer for each in alice.known_peers.newest()] == [peer]
 
 
 async def test_an_answer_that_is_no_message_is_the_peers_fault(tmp_path: Path) -> None:
@@ -211,13 +266,24 @@ async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
             with pytest.raises(OSError, match="in use"):
                 await manager.start()
             await manager.run()
-        database = await open_database(tmp_path / "closed.db")
-        await database.close()
-        manager = LibP2PManager(
-            name_of("alice"), KEYS["alice"], profile=Profile.HEAD, handler=handler, listen=[LOOPBACK], database=database
-        )
-        with pytest.raises(LocalError, match="is closed"):
-            await manager.start()
+        with pytest.raises(ConfigError, match="no bootstrap address"):
+            LibP2PManager(
+                name_of("alice"), KEYS["alice"], profile=Profile.HEAD, handler=handler, bootstrap=["/ip4/127.0.0.1"]
+            )
+
+
+@pytest.mark.req("SHK-77")
+async def test_a_file_that_can_not_be_read_costs_the_memory_alone(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "closed.db")
+    await database.close()
+    async with (
+        manager_of("bob", Profile.HEAD, tmp_path) as bob,
+        manager_of("alice", Profile.HEAD, tmp_path, database=database) as alice,
+    ):
+        assert alice.known_peers is not None
+        assert "is closed" in str(alice.known_peers.error)
+        await meet(alice, bob)
+        await until(lambda: alice.usage()["known_peers.max_peers"].current == 1)
 
 
 async def test_the_loop_may_be_cancelled(tmp_path: Path) -> None:

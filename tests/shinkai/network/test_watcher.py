@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from p2pstack.errors import ProtocolNotSupported
 from p2pstack.host.config import HostConfig
-from p2pstack.host.events import PeerConnected
 from p2pstack.services.events import IdentifyFailed, PeerIdentified, PeerInfo
 from p2pstack.services.standard import Host
-from p2pstack.shinkai.network.config import KnownPeersConfig
 from p2pstack.shinkai.network.events import Notice, PeerDown, PeerUp
-from p2pstack.shinkai.network.known_peers import KnownPeers
 from p2pstack.shinkai.network.profiles import PROTOCOL_VERSION
 from p2pstack.shinkai.network.watcher import Watcher
-from p2pstack.shinkai.storage.schema import open_database
 from tests.aio.shell import until
 from tests.shinkai.network.nodes import LOOPBACK
 
@@ -29,13 +24,9 @@ def shinkai(agent: str) -> HostConfig:
 
 
 @contextlib.asynccontextmanager
-async def watched(
-    notices: list[Notice], known: KnownPeers | None = None, *, event_queue: int = 100
-) -> AsyncIterator[tuple[Host, Watcher]]:
+async def watched(notices: list[Notice], *, event_queue: int = 100) -> AsyncIterator[tuple[Host, Watcher]]:
     host = Host(listen=[LOOPBACK], config=HostConfig(event_queue=event_queue))
-    if known is None:
-        known = KnownPeers("head", None, KnownPeersConfig())
-    watcher = Watcher(host, known, 2, notices.append)
+    watcher = Watcher(host, 2, notices.append)
     task = asyncio.create_task(watcher.run(watcher.events()))
     async with host:
         yield host, watcher
@@ -107,23 +98,15 @@ async def test_events_that_were_lost_leave_nobody_behind() -> None:
     assert sum(isinstance(notice, PeerDown) for notice in notices) == 2
 
 
-@pytest.mark.req("SHK-77")
-async def test_only_nodes_of_the_network_are_remembered_and_a_closed_file_is_no_end(tmp_path: Path) -> None:
-    async with await open_database(tmp_path / "node.db") as database:
-        known = KnownPeers("head", database, KnownPeersConfig())
-        await known.load()
-        notices: list[Notice] = []
-        async with (
-            watched(notices, known) as (host, watcher),
-            Host(listen=[LOOPBACK]) as stranger,
-            Host(listen=[LOOPBACK], config=shinkai("a")) as node,
-            Host(listen=[LOOPBACK], config=shinkai("b")) as late,
-        ):
-            await stranger.connect(host.full_addresses[0])
-            await node.connect(host.full_addresses[0])
-            await until(lambda: len(watcher.peers) == 2 and len(known) == 1)
-            assert [(each.peer, each.worked) for each in known.newest(9)] == [(node.peer_id, False)]
-            await database.close()
-            async with host.events(PeerConnected):
-                await late.connect(host.full_addresses[0])
-            await until(lambda: late.peer_id in watcher.peers)
+@pytest.mark.req("SHK-70", "SHK-77")
+async def test_what_was_said_to_an_earlier_process_counts_until_somebody_says_it_now() -> None:
+    async with watched([]) as (host, watcher), Host(config=shinkai("shinkai-node-@@bob.shinkai")) as bob:
+        former, other = Host().peer_id, Host().peer_id
+        watcher.recall(other, "go-ipfs")
+        watcher.recall(other, "shinkai-node-@@bob.shinkai")
+        watcher.recall(former, "shinkai-node-@@bob.shinkai")
+        assert watcher.peer_of("@@bob.shinkai") == former
+        await bob.connect(host.full_addresses[0])
+        await until(lambda: watcher.peer_of("@@bob.shinkai") == bob.peer_id)
+        watcher.recall(former, "shinkai-node-@@bob.shinkai")
+        assert watcher.peer_of("@@bob.shinkai") == bob.peer_id

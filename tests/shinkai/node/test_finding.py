@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from math import inf
@@ -15,6 +16,8 @@ import pytest
 
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.services.bootstrap import BootstrapConfig
+from p2pstack.services.peers.config import PeersConfig
 from p2pstack.services.standard import Host
 from p2pstack.shinkai.directory.memory import MemoryDirectory
 from p2pstack.shinkai.directory.records import IdentityRecord
@@ -35,7 +38,12 @@ NUMBERS = {name: number for number, name in enumerate((RELAY, *NAMES), 40)}
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 NOWHERE = Multiaddr("/ip4/127.0.0.1/tcp/1")
 
-QUICK = replace(LIBP2P_ONLY, send=replace(LIBP2P_ONLY.send, libp2p_timeout=1.0))
+QUICK = replace(
+    LIBP2P_ONLY,
+    send=replace(LIBP2P_ONLY.send, libp2p_timeout=1.0),
+    manager=ManagerConfig(known_peers=PeersConfig(wanted=0)),
+)
+"""Nodes that have others forgotten stay without them."""
 
 
 def keys(name: str) -> NodeKeys:
@@ -145,10 +153,69 @@ async def test_who_comes_back_with_another_address_is_found_again() -> None:
                 assert [message.text for message in await take(bert, 1)] == ["second"]
 
 
+@pytest.mark.req("SHK-77", "SHK-120", "SHK-121")
+async def test_who_was_told_of_a_bootstrap_peer_once_finds_others_after_a_restart_without(tmp_path: Path) -> None:
+    known = directory()
+    async with new_node(BERT, known) as bert:
+        where = [str(manager_of(bert).host.addresses[0])]
+        async with new_node(CORA, known, bootstrap=where) as cora:
+            await entered(cora)
+            async with new_node(ANNE, known, bootstrap=where, data=tmp_path) as anne:
+                await entered(anne)
+                await forget(anne, peer_id(CORA))
+                memory = manager_of(anne).known_peers
+                assert memory is not None
+                memory.forget(peer_id(CORA))
+            config = replace(QUICK, manager=ManagerConfig())
+            async with new_node(ANNE, known, data=tmp_path, config=config) as anne:
+                assert manager_of(anne).bootstrap is None
+                assert manager_of(anne).host.peerstore.addresses(peer_id(CORA), monotonic()) == []
+                await entered(anne)
+                await forget(anne, peer_id(CORA))
+                result = await anne.send_text(CORA, "hello")
+                assert (result.state, result.found) == (SendState.ACKNOWLEDGED, "dht")
+                assert [message.text for message in await take(cora, 1)] == ["hello"]
+
+
+@pytest.mark.req("SHK-77", "SHK-120")
+async def test_who_was_met_before_a_restart_is_reached_without_asking_anybody(tmp_path: Path) -> None:
+    known = directory()
+    async with new_node(BERT, known) as bert:
+        async with new_node(ANNE, known, bootstrap=[str(manager_of(bert).host.addresses[0])], data=tmp_path) as anne:
+            await entered(anne)
+        async with new_node(ANNE, known, data=tmp_path) as anne:
+            assert manager_of(anne).peers() == []
+            result = await anne.send_text(BERT, "hello")
+            assert (result.state, result.found) == (SendState.ACKNOWLEDGED, "known")
+            assert [message.text for message in await take(bert, 1)] == ["hello"]
+
+
+@pytest.mark.req("SHK-124")
+async def test_a_bootstrap_peer_that_does_not_answer_is_told_and_holds_nothing_up() -> None:
+    known = directory()
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    where = f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer_id(BERT)}"
+    manager = replace(QUICK.manager, bootstrap=BootstrapConfig(backoff_base=0.02, backoff_max=0.1))
+    config = replace(QUICK, manager=manager)
+    async with new_node(ANNE, known, config=config, bootstrap=[where, "/dnsaddr/nobody.invalid"]) as anne:
+        await until(lambda: len(manager_of(anne).bootstrap.failing) == 2)  # type: ignore[union-attr]
+        status = await anne.status()
+        assert (status.libp2p, status.peers) == (True, ())
+        assert "refused" in status.bootstrap_errors[where]
+        assert status.bootstrap_errors["/dnsaddr/nobody.invalid"]
+        for _ in range(2):
+            async with ShinkaiNode(BERT, keys=keys(BERT), directory=known, listen=f"127.0.0.1:{port}", config=QUICK):
+                await until(lambda: peer_id(BERT) in manager_of(anne).peers())
+                assert list((await anne.status()).bootstrap_errors) == ["/dnsaddr/nobody.invalid"]
+            await until(lambda: peer_id(BERT) not in manager_of(anne).peers())
+
+
 @pytest.mark.req("SHK-120")
 async def test_a_stale_address_at_which_somebody_else_listens_costs_a_moment() -> None:
     known = directory()
-    config = replace(LIBP2P_ONLY, manager=ManagerConfig(finding=FindingConfig(patience=0.2)))
+    manager = replace(QUICK.manager, finding=FindingConfig(patience=0.2))
+    config = replace(LIBP2P_ONLY, manager=manager)
     async with (
         relaying(known) as relayer,
         silence() as nobody,
@@ -279,16 +346,13 @@ async def test_nodes_on_a_local_network_need_no_address_at_all() -> None:
 @pytest.mark.parametrize(
     ("dht", "told", "serving"),
     [
-        (None, {}, None),
-        (None, {"bootstrap": [str(NOWHERE)]}, True),
-        (None, {"relay": str(NOWHERE)}, False),
         (True, {}, True),
+        (True, {"bootstrap": [str(NOWHERE)]}, True),
+        (True, {"relay": str(NOWHERE)}, False),
         (False, {"bootstrap": [str(NOWHERE)]}, None),
     ],
 )
-async def test_it_takes_part_where_there_is_somebody_to_ask(
-    dht: bool | None, told: dict[str, Any], serving: bool | None
-) -> None:
+async def test_it_takes_part_unless_it_is_told_not_to(dht: bool, told: dict[str, Any], serving: bool | None) -> None:
     config = replace(QUICK, manager=ManagerConfig(finding=FindingConfig(dht=dht)))
     async with new_node(ANNE, directory(), config=config, **told) as node:
         found = manager_of(node).dht
