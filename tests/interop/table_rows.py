@@ -1,4 +1,4 @@
-"""The rows of the interop table beyond direct connections: relays, NATs, and Shinkai's own protocols.
+"""The rows of the interop table beyond direct connections: relays, NATs, discovery, and Shinkai's own protocols.
 
 Each cell runs tests of tests/interop or tests/nat, or for what p2pstack does with itself those of the part; the latter
 two are named where they are taken from. Where no pair of programs is there for a cell it is empty.
@@ -16,20 +16,25 @@ from p2pstack.autonat.protocols import DIAL_REQUEST, V1
 from p2pstack.testing.nat import Nat, Topology, missing
 from tests.interop import (
     test_dcutr,
+    test_kad_hops,
     test_perf_harness,
     test_relay_client,
     test_relay_server,
+    test_rendezvous,
     test_shinkai_head,
     test_shinkai_relay,
     test_shinkai_seed,
+    test_topic_discovery,
     test_transport_harness,
 )
 from tests.interop.harness import Peers
 from tests.nat import test_autonat as nat_autonat
 from tests.nat import test_hole_punch_harness as nat_harness
 from tests.nat import test_hole_punching as nat_punching
+from tests.nat import test_mdns as nat_mdns
 from tests.nat.punching import placed, relayed_listener, relaying
 from tests.services.autonat import test_client as autonat_client
+from tests.services.rendezvous import test_client as rendezvous_client
 from tests.shinkai.network import test_manager as shinkai_manager
 
 __all__ = ["ROWS", "Check", "NoSuchPair", "NotTried"]
@@ -169,6 +174,46 @@ async def we_alone(protocol: str, _: Peers) -> None:
     await autonat_client.test_a_host_that_can_be_dialled_is_public(protocol)
 
 
+async def mdns(peers: Peers, dialer: str, listener: str) -> None:
+    """Where no interface but the loopback is; ours among themselves on two machines of a LAN."""
+    require_namespaces()
+    if dialer == listener:
+        await nat_mdns.test_two_machines_of_a_lan_find_each_other_with_no_address_given(Topology, peers)
+    else:
+        other = listener if dialer == US else dialer
+        await nat_mdns.test_ours_and_others_find_each_other(Topology, peers, other, ours_is_first=listener == US)
+
+
+async def rust_at_our_point(peers: Peers) -> None:
+    """Rust registers, is refused, and finds us page by page."""
+    await test_rendezvous.test_rust_registers_with_us_and_is_found(peers, RUST)
+    await test_rendezvous.test_rust_understands_our_refusal(peers, RUST)
+    await test_rendezvous.test_rust_finds_us_at_our_point_and_goes_on_with_our_cookie(
+        peers, RUST, ("--namespace", "app")
+    )
+
+
+async def we_at_rusts_point(peers: Peers) -> None:
+    """We register, are refused, find others and leave."""
+    await test_rendezvous.test_we_register_discover_and_unregister_at_rust_s_point(peers, RUST)
+    await test_rendezvous.test_rust_s_refusal_is_understood(peers, RUST)
+    await test_rendezvous.test_rust_and_we_meet_at_rust_s_point(peers, RUST)
+
+
+async def we_at_our_point(_: Peers) -> None:
+    """Hosts of ours at a point of ours."""
+    await rendezvous_client.test_peers_find_and_reach_each_other()
+
+
+def by_topic(entrance: str) -> Check:
+    """The dialer finds the listener, and both publish; a DHT server of this kind is all that they know."""
+
+    async def check(peers: Peers, dialer: str, listener: str) -> None:
+        await test_topic_discovery.test_who_comes_finds_who_is_there(peers, entrance, dialer, listener)
+
+    return check
+
+
 async def perf_harness(peers: Peers, dialer: str, listener: str) -> None:
     """Our client at any server, or any client at our server."""
     if dialer == US:
@@ -196,8 +241,8 @@ def with_rust(test: Callable[..., Awaitable[None]]) -> Callable[[Peers], Awaitab
     return check
 
 
-OFFICIAL = ((US, US), (US, GO), (GO, US))
-"""The pairs that have the official clients; the Rust peer has none."""
+WITH_GO = ((US, US), (US, GO), (GO, US))
+"""The pairs that have the official clients, and pubsub's search of peers by a DHT; the Rust peer has none of it."""
 
 ROWS: list[tuple[str, Check]] = [
     ("through our relay: `ping`", test_relay_server.test_any_client_reaches_any_other),
@@ -232,14 +277,24 @@ ROWS: list[tuple[str, Check]] = [
             (US, US): partial(we_alone, DIAL_REQUEST),
         }),
     ),
+    ("mDNS: each finds the other, the listener is there first", mdns),
+    ("DHT: `find-peer`, `closest`, three hops away", test_kad_hops.test_find_peer_and_closest),
+    ("DHT: `put`, `get`, three hops away", test_kad_hops.test_put_and_get),
+    ("DHT: `provide`, `find-providers`, three hops away", test_kad_hops.test_provide_and_find_providers),
+    (
+        "rendezvous: the dialer at the listener's point",
+        only({(US, RUST): we_at_rusts_point, (RUST, US): rust_at_our_point, (US, US): we_at_our_point}),
+    ),
+    ("gossipsub finds its peers by a DHT, our server", pairs_of(by_topic(US), *WITH_GO)),
+    ("gossipsub finds its peers by a DHT, go's server", pairs_of(by_topic(GO), *WITH_GO)),
     (
         "official client `transport-interop`",
-        pairs_of(test_transport_harness.test_a_dialer_pings_a_listener, *OFFICIAL),
+        pairs_of(test_transport_harness.test_a_dialer_pings_a_listener, *WITH_GO),
     ),
     (
         "official client `hole-punch-interop`, rust's relay",
         pairs_of(
-            through_nats(nat_harness.test_the_dialer_tells_the_round_trip_through_the_hole, relay=RUST), *OFFICIAL
+            through_nats(nat_harness.test_the_dialer_tells_the_round_trip_through_the_hole, relay=RUST), *WITH_GO
         ),
     ),
     ("official client `perf-interop`", perf_harness),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from p2pstack.identity.keys import PrivateKey
+from tests.host.hosts import closed_address
 from tests.interop.gossip import member
 from tests.interop.harness import ROOT, START_SECONDS, Peer, Peers
 from tests.interop.pairs import each_kind
@@ -75,6 +79,18 @@ def lines(text: str) -> list[str]:
 
 def test_there_are_examples() -> None:
     assert "gossip.py" in [path.name for path in EXAMPLES]
+
+
+def test_discovery_says_why_nobody_was_reached() -> None:
+    peer = PrivateKey.from_seed(bytes(32)).peer_id
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "examples/discovery.py", f"{closed_address()}/p2p/{peer}", str(peer)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=START_SECONDS,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("nobody was reached: ")
+    assert "refused" in done.stderr
 
 
 @pytest.mark.interop

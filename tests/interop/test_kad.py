@@ -26,7 +26,8 @@ from p2pstack.services.kad.sqlite_store import SqliteStore
 from p2pstack.services.standard import Host
 from p2pstack.storage.components import NETWORK_SCHEMA
 from p2pstack.storage.database import Database
-from tests.interop.harness import DIAL_SECONDS, Event, Peer, PeerFailed, Peers
+from tests.interop.addresses import without_peer
+from tests.interop.harness import DIAL_SECONDS, EVENT_SECONDS, Event, Peer, PeerFailed, Peers
 from tests.kad.making import peer
 from tests.services.hosts import LOOPBACK, until
 from tests.services.kad.nodes import PROTOCOL, Greatest, liar, node, settings
@@ -39,6 +40,10 @@ each_asker = pytest.mark.parametrize(("asker", "go", "rust"), [(kind, "go", "rus
 each_other = pytest.mark.parametrize("kind", ["go", "rust"])
 DHT = ("--dht", "--dht-protocol", PROTOCOL, "--quiet")
 NODES = 20
+FIRST_SEED = 7
+"""Of the servers in a chain, which have the same ids each time. Go's lookup is over when the three nearest that it has
+heard of have answered, and hears nothing in what it asks the others then: where the last but one is the farthest of the
+first four, it does not hear of the last. With these ids that is so for nothing that the tests here look for."""
 
 
 def content(name: str) -> bytes:
@@ -78,16 +83,35 @@ async def listening(peers: Peers, kind: str, *bootstrap: str) -> AsyncIterator[P
         yield process
 
 
+def contact_of(server: Peer) -> Contact:
+    return Contact(PeerId.from_string(server.peer_id), (parse(without_peer(server.address)),))
+
+
+async def tells_of(dht: Kademlia, server: Peer, other: Peer) -> None:
+    """Wait until ``other`` is in the table of ``server``: it comes there some time after the two are connected."""
+    request = Message(type=MessageType.FIND_NODE, key=b"anybody")
+    wanted = PeerId.from_string(other.peer_id)
+    async with asyncio.timeout(EVENT_SECONDS):
+        while True:
+            answer = await dht._engine.messenger.request(contact_of(server), request.type, frame_of(request))
+            if wanted in [each.peer for each in answer.closer]:
+                return
+
+
 @contextlib.asynccontextmanager
 async def chain(peers: Peers, kinds: tuple[str, ...]) -> AsyncIterator[list[Peer]]:
     """Servers that look nothing up, and of which each knows its neighbours alone."""
     async with contextlib.AsyncExitStack() as stack:
+        _, client = await stack.enter_async_context(node(settings(mode=Mode.CLIENT)))
         nodes: list[Peer] = []
-        for kind in kinds:
+        for number, kind in enumerate(kinds, FIRST_SEED):
+            options = ("--seed-hex", bytes([number]).hex() * 32, "--dht-manual")
             before = ("--bootstrap", nodes[-1].address) if nodes else ()
-            process = await stack.enter_async_context(peers.listen(kind, *DHT, "--dht-manual", *before))
+            process = await stack.enter_async_context(peers.listen(kind, *DHT, *options, *before))
             if nodes:
                 assert (await process.event("dht-joined"))["ok"]
+                await tells_of(client, nodes[-1], process)
+                await tells_of(client, process, nodes[-1])
             nodes.append(process)
         yield nodes
 
@@ -213,6 +237,20 @@ async def test_a_client_of_ours_is_in_nobodys_table(peers: Peers, kind: str) -> 
         assert ids(found) == [process.peer_id]
         if kind == "go":  # rust knows clients by no lookup
             assert ids(await ask(peers, "p2pstack", process.address, "find-peer", str(host.peer_id)))
+
+
+@each_other
+@pytest.mark.req("KAD-04")
+async def test_they_look_many_keys_up_in_one_process(peers: Peers, kind: str) -> None:
+    async with listening(peers, kind) as first, listening(peers, kind, first.address), node() as (host, dht):
+        await dht.bootstrap([first.address])
+        words = (b"x".hex(), "--count", 6, "--window", 3, "--warm", 2)
+        event = await ask(peers, kind, first.address, "closest", *words)
+        assert event["ok"]
+        assert str(host.peer_id) in ids(event)
+        assert len(event["seconds_each"]) == 6
+        assert 6 * 3 <= event["requests"] <= 6 * 6
+        assert dht.counters["served.FIND_NODE"] >= 8
 
 
 @with_all

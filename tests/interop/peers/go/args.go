@@ -45,6 +45,8 @@ type options struct {
 	floodsub      bool
 	px            bool
 	gossipEvents  bool
+	noGossip      bool
+	discover      bool
 
 	// dht
 	dht         bool
@@ -54,6 +56,10 @@ type options struct {
 	bootstrap   stringList
 	mdns        bool
 	hold        float64
+	window      int
+	warm        int
+	peers       int
+	tables      int
 
 	// dial
 	do         string
@@ -81,6 +87,7 @@ const usage = `usage:
               [--autonat | --autonat-v1]
               [--gossip-events] [--policy strict|anonymous|lax|lax-unsigned] [--ids go|rust|sha256] [--mesh-size D]
               [--heartbeat-ms N] [--unsubscribe-backoff S] [--floodsub] [--px] [--flood-publish]
+              [--no-gossip | --discover]
               [--dht [--dht-protocol ID] [--dht-k K] [--dht-manual] [--bootstrap ADDR]...] [--mdns]
   peer dial ADDR --do ping      [--count N] [--interval S]
   peer dial ADDR --do identify
@@ -95,6 +102,8 @@ const usage = `usage:
   peer dht ADDR --do find-peer PEERID | put KEY_HEX VALUE_HEX | get KEY_HEX | provide KEY_HEX |
               find-providers KEY_HEX | closest KEY_HEX
               [--wait S] [--dht-protocol ID] [--bootstrap ADDR]... [--hold S]
+              [--count N [--window W] [--warm N]]   (closest)
+  peer dht-table [--peers N] [--tables T]
   peer gossipsub-interop --params FILE [--node-id N] [--listen ADDR] [--peers-file FILE]
   peer transport-interop, peer hole-punch-interop           (told by the environment)
 `
@@ -140,6 +149,8 @@ func parseArgs(verb string, args []string) (*options, error) {
 	fs.BoolVar(&o.px, "px", false, "name other peers in PRUNE")
 	fs.BoolVar(&o.gossipEvents, "gossip-events", false, "listen: print graft, prune and rpc events")
 	fs.BoolVar(&o.floodPublish, "flood-publish", false, "publish to all topic peers")
+	fs.BoolVar(&o.noGossip, "no-gossip", false, "listen: no pubsub at all")
+	fs.BoolVar(&o.discover, "discover", false, "listen: find the peers of topics by a DHT, without --dht as its client")
 
 	fs.BoolVar(&o.dht, "dht", false, "serve Kademlia (server mode, no address filter)")
 	fs.StringVar(&o.dhtProtocol, "dht-protocol", "/ipfs/kad/1.0.0", "Kademlia protocol id")
@@ -148,6 +159,11 @@ func parseArgs(verb string, args []string) (*options, error) {
 	fs.Var(&o.bootstrap, "bootstrap", "address of a DHT peer to join at (repeatable)")
 	fs.BoolVar(&o.mdns, "mdns", false, "multicast DNS; refused unless the loopback is the only multicast interface")
 	fs.Float64Var(&o.hold, "hold", 0, "dht: seconds to stay, listening, after the operation")
+
+	fs.IntVar(&o.window, "window", 1, "dht: so many of --count lookups at once")
+	fs.IntVar(&o.warm, "warm", 0, "dht: so many lookups before --count, not counted")
+	fs.IntVar(&o.peers, "peers", 1000, "dht-table: peers of a table")
+	fs.IntVar(&o.tables, "tables", 10, "dht-table: tables, of which the mean is printed")
 
 	fs.StringVar(&o.do, "do", "ping", "ping|identify|echo|perf|connect|hold|dcutr|autonat; see also dht")
 	fs.IntVar(&o.count, "count", 1, "repetitions")

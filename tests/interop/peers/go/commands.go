@@ -103,6 +103,9 @@ func (c *commander) join(name string) (*pubsub.Topic, error) {
 	if topic, ok := c.topics[name]; ok {
 		return topic, nil
 	}
+	if c.ps == nil {
+		return nil, errorf("--no-gossip")
+	}
 	topic, err := c.ps.Join(name)
 	if err == nil {
 		c.topics[name] = topic

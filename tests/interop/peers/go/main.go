@@ -116,6 +116,8 @@ func run(ctx context.Context, args []string) error {
 		return runGossip(ctx, o)
 	case "dht":
 		return runDHT(ctx, o)
+	case "dht-table":
+		return runTable(ctx, o)
 	}
 	fmt.Fprint(os.Stderr, usage)
 	return errorf("unknown verb %q", args[0])
@@ -156,12 +158,19 @@ func runListen(ctx context.Context, o *options) error {
 				return err
 			}
 		}
-		ps, t, err := newPubSub(ctx, h, o)
+		m := member{h: h, in: newInbox(0)}
+		if o.dht || o.discover {
+			if m.d, m.seen, err = startDHT(h, o, dhtMode(o)); err != nil {
+				return err
+			}
+			defer m.d.Close()
+		}
+		ps, t, err := startPubSub(ctx, h, o, m.d)
 		if err != nil {
 			return err
 		}
-		in := newInbox(0)
-		c := newCommander(h, ps, t, in, o)
+		m.t = t
+		c := newCommander(h, ps, t, m.in, o)
 		for _, name := range o.topics {
 			if err := c.subscribe(ctx, name); err != nil {
 				return err
@@ -169,13 +178,6 @@ func runListen(ctx context.Context, o *options) error {
 		}
 		if i == 0 {
 			commands = c
-		}
-		m := member{h: h, t: t, in: in}
-		if o.dht {
-			if m.d, m.seen, err = startDHT(h, o, dht.ModeServer); err != nil {
-				return err
-			}
-			defer m.d.Close()
 		}
 		members = append(members, m)
 		emit(map[string]any{"event": "listening", "addr": fullAddr(h)})
@@ -187,7 +189,7 @@ func runListen(ctx context.Context, o *options) error {
 				return err
 			}
 		}
-		if o.dht && len(o.bootstrap) > 0 {
+		if m.d != nil && len(o.bootstrap) > 0 {
 			go func() {
 				start := time.Now()
 				err := joinDHT(ctx, h, m.d, o)

@@ -3,7 +3,7 @@
 //! rust-libp2p leaves much to its user, and this is what it leaves: putting identified peers into the routing
 //! table, bootstrapping, checking records before they are stored, choosing among the records found.
 
-use crate::{connect, emit, keypair, make_swarm, with, Args, Parts, Peer, PeerEvent, Res};
+use crate::{connect, dht_series, emit, keypair, make_swarm, with, Args, Parts, Peer, PeerEvent, Res};
 use futures::StreamExt as _;
 use libp2p::{
     identify, identity, kad, mdns,
@@ -59,11 +59,11 @@ fn valid(key: &[u8], value: &[u8]) -> bool {
     key.starts_with(b"/test/")
 }
 
-fn serves(info: &identify::Info, protocol: &StreamProtocol) -> bool {
+pub fn serves(info: &identify::Info, protocol: &StreamProtocol) -> bool {
     info.protocols.contains(protocol)
 }
 
-fn admit(kad: &mut kad::Behaviour<Store>, peer: &PeerId, info: &identify::Info) {
+pub fn admit(kad: &mut kad::Behaviour<Store>, peer: &PeerId, info: &identify::Info) {
     for addr in &info.listen_addrs {
         kad.add_address(peer, addr.clone());
     }
@@ -249,6 +249,24 @@ impl Op {
     }
 }
 
+/// Many lookups, one event.
+async fn run_series(swarm: &mut Swarm<Peer>, protocol: &StreamProtocol, op: &Op, args: &Args, wait: Duration) -> Res<()> {
+    let Op::Closest(key) = op else { return Err("--count is for --do closest alone".into()) };
+    let series = match tokio::time::timeout(wait, dht_series::look_up(swarm, protocol, key, args)).await {
+        Ok(series) => series?,
+        Err(_) => dht_series::Series { failure: Some("timed out".into()), ..Default::default() },
+    };
+    let peers: Vec<Value> = series.peers.iter().map(|p| json!({"id": p.to_string(), "addrs": []})).collect();
+    let mut out = json!({"event": "dht", "op": "closest", "ok": series.failure.is_none(), "peers": peers, "value_hex": null,
+                         "seconds": series.seconds, "seconds_each": series.each, "requests": series.requests,
+                         "responses": series.responses, "failures": series.failures});
+    if let Some(reason) = series.failure {
+        out = with(out, json!({"reason": reason}));
+    }
+    emit(out);
+    Ok(())
+}
+
 /// One operation as a client, one event.
 pub async fn run(args: &Args) -> Res<()> {
     let addr: Multiaddr = args.words.get(1).ok_or("dht ADDR --do WHAT KEY [VALUE]")?.parse()?;
@@ -287,6 +305,9 @@ pub async fn run(args: &Args) -> Res<()> {
         }
     };
 
+    if args.num("count", 1)? > 1 {
+        return run_series(&mut swarm, &protocol, &op, args, wait).await;
+    }
     let start = Instant::now();
     let mut id: Res<kad::QueryId> = Err("no kademlia".into());
     kad(&mut swarm, &mut |k| id = op.start(k));

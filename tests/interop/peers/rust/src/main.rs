@@ -7,6 +7,8 @@ mod autonat;
 mod circuits;
 mod commands;
 mod dht;
+mod dht_series;
+mod dht_table;
 mod raw_codec;
 mod rendezvous;
 mod streams;
@@ -1041,8 +1043,9 @@ async fn main() {
             Some("dial") => dial(&args).await,
             Some("gossip") => gossip(&args).await,
             Some("dht") => dht::run(&args).await,
+            Some("dht-table") => dht_table::run(&args),
             Some("id") => show_id(&args),
-            _ => Err("peer listen | dial ADDR --do WHAT | gossip ADDR... --topic T | dht ADDR --do WHAT KEY | id".into()),
+            _ => Err("peer listen | dial ADDR --do WHAT | gossip ADDR... --topic T | dht ADDR --do WHAT KEY | dht-table | id".into()),
         }
     };
     let status = match run.await {
