@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     from p2pstack.services.gossipsub.validation import Verdict
     from p2pstack.services.kad.config import KademliaConfig
     from p2pstack.services.kad.service import Kademlia
+    from p2pstack.services.kad.sqlite_config import SqliteStoreConfig
+    from p2pstack.services.kad.sqlite_store import SqliteStore
     from p2pstack.services.mdns.events import MdnsPeerExpired, MdnsPeerFound
     from p2pstack.services.mdns.service import Mdns
     from p2pstack.services.nat import NatTraversal
@@ -248,6 +250,8 @@ __all__ = [
     "ServiceConfig",
     "ShellConfig",
     "SigningPolicy",
+    "SqliteStore",
+    "SqliteStoreConfig",
     "Stream",
     "StreamClosed",
     "StreamEOF",
@@ -339,6 +343,8 @@ _LOADED_LATER = {
     "ReservationMade": "p2pstack.services.relay.server_events",
     "ScoreConfig": "p2pstack.gossipsub.score.config",
     "SigningPolicy": "p2pstack.gossipsub.signing",
+    "SqliteStore": "p2pstack.services.kad.sqlite_store",
+    "SqliteStoreConfig": "p2pstack.services.kad.sqlite_config",
     "Subscription": "p2pstack.services.gossipsub.subscription",
     "TopicDiscovery": "p2pstack.services.gossipsub.discovery",
     "TopicDiscoveryConfig": "p2pstack.services.gossipsub.discovery_config",

@@ -8,6 +8,7 @@ import time
 from hashlib import sha256
 
 from p2pstack.cli.arguments import CommandError
+from p2pstack.cli.dht_node import enter
 from p2pstack.cli.dht_operations import Outcome, Wish, operate
 from p2pstack.cli.keyfiles import read_key
 from p2pstack.cli.output import Output, duration, printable
@@ -33,17 +34,16 @@ def run_dht(options: argparse.Namespace, output: Output) -> int:
 async def _run(options: argparse.Namespace, output: Output) -> int:
     wish = _wish(options)
     stays = options.operation == "provide"
-    config = KademliaConfig(protocol=options.protocol, mode=Mode.CLIENT, refresh=False)
+    # Who stays keeps a table by which the announcement is repeated in twelve hours, whoever has left until then.
+    bootstrap = tuple(options.bootstrap) if stays else ()
+    config = KademliaConfig(protocol=options.protocol, mode=Mode.CLIENT, refresh=stays, bootstrap=bootstrap)
     async with open_host(options, listen=[options.listen] if stays else []) as host, Kademlia(host, config) as dht:
-        joined = await dht.bootstrap(options.bootstrap, timeout=options.timeout, refresh=False)
-        if not joined.reached:
-            failures = "; ".join(f"{address}: {error}" for address, error in joined.failed.items())
-            raise CommandError(f"the DHT could not be entered: {failures}")
+        await enter(dht, options.bootstrap, options.timeout, refresh=False)
         outcome = await operate(dht, wish, options.timeout)
         if stays and outcome.ok:
             with stop_requests(stdin=False) as stop:
                 _show(wish, outcome, output)
-                output.line("until Ctrl-C", "dim")
+                output.line("until Ctrl-C; it is announced again every twelve hours", "dim")
                 await stop.wait()
         else:
             _show(wish, outcome, output)
@@ -68,7 +68,9 @@ def _wish(options: argparse.Namespace) -> Wish:
         return _signed(options)
     if operation == "get":
         return Wish(operation=operation, key=_value_key(subject))
-    return Wish(operation=operation, key=_multihash(subject))
+    if operation == "provide":
+        return Wish(operation=operation, key=_multihash(subject), republish=True)
+    return Wish(operation=operation, key=_multihash(subject), count=options.count)
 
 
 def _peer(text: str) -> PeerId:
@@ -145,12 +147,16 @@ def _show(wish: Wish, outcome: Outcome, output: Output) -> None:
     if value is not None:
         output.line(printable(value.decode(errors="backslashreplace"), limit=20_000))
     if outcome.ok and wish.operation in {"put", "provide"}:
-        output.line(f"taken by {outcome.accepted} peers", "green")
+        output.line(f"taken by {_number(outcome.accepted, 'peer')}", "green")
     if outcome.reason:
         output.line(printable(outcome.reason), "red")
     if progress is not None:
         failed = f", {progress.failures} failed" if progress.failures else ""
-        output.line(f"{progress.requests} requests{failed}, {duration(outcome.seconds)}", "dim")
+        output.line(f"{_number(progress.requests, 'request')}{failed}, {duration(outcome.seconds)}", "dim")
+
+
+def _number(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _plain(wish: Wish, value: bytes | None) -> bytes | None:

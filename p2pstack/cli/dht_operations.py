@@ -15,17 +15,20 @@ from p2pstack.services.kad.service import Kademlia
 
 __all__ = ["OPERATIONS", "Outcome", "Wish", "operate"]
 
-_PROVIDERS = 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is to be done: with a peer for find-peer, with a key else, and with a value for put."""
+    """What is to be done: with a peer for find-peer, with a key else, and with a value for put.
+
+    ``count``: so many providers are enough. ``republish``: who provides something tells so again, as long as it stays.
+    """
 
     operation: str
     peer: PeerId | None = None
     key: bytes = b""
     value: bytes = b""
+    count: int = 20
+    republish: bool = False
 
 
 @dataclass(slots=True)
@@ -87,13 +90,13 @@ async def _get(dht: Kademlia, wish: Wish, outcome: Outcome, timeout: float) -> N
 
 
 async def _provide(dht: Kademlia, wish: Wish, outcome: Outcome, timeout: float) -> None:
-    sent = await dht.provide(wish.key, timeout=timeout, republish=False)
+    sent = await dht.provide(wish.key, timeout=timeout, republish=wish.republish)
     outcome.accepted = len(sent.accepted)
     outcome.progress = sent.progress
 
 
 async def _find_providers(dht: Kademlia, wish: Wish, outcome: Outcome, timeout: float) -> None:
-    async with dht.find_providers(wish.key, count=_PROVIDERS, timeout=timeout) as search:
+    async with dht.find_providers(wish.key, count=wish.count, timeout=timeout) as search:
         async for each in search:
             outcome.peers.append((each.peer, each.addresses))
     outcome.progress = search.progress

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from p2pstack.cli import peer_dht, peer_dial, peer_gossip, peer_listen
+from p2pstack.cli import peer_dht, peer_dht_table, peer_dial, peer_gossip, peer_listen
 from p2pstack.cli.arguments import Commands, Parser, add_loop, count, seconds, seed, size
 from p2pstack.cli.output import Output
 from p2pstack.cli.peer_host import emit
@@ -25,7 +25,7 @@ def report_error(message: str) -> None:
 
 
 def add_commands(commands: Commands) -> None:
-    """Add ``peer listen``, ``peer dial``, ``peer gossip`` and ``peer dht``."""
+    """Add ``peer listen``, ``peer dial``, ``peer gossip``, ``peer dht`` and ``peer dht-table``."""
     parser = commands.add_parser("peer", help="the peer of interop tests and benchmarks")
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
     listen = _add_listen(verbs)
@@ -33,10 +33,12 @@ def add_commands(commands: Commands) -> None:
     gossip = _add_gossip(verbs)
     dht = peer_dht.add_dht(verbs)
     dht.set_defaults(run=_dht)
+    dht_table = peer_dht_table.add_dht_table(verbs)
+    dht_table.set_defaults(run=_dht_table)
     for verb in (listen, gossip):
         verb.add_argument("--sub-buffer", type=count, default=65_536, help="messages that may wait to be counted")
         add_network(verb)
-    for verb in (listen, dial, gossip, dht):
+    for verb in (listen, dial, gossip, dht, dht_table):
         add_loop(verb)
         verb.add_argument("--seed-hex", dest="seed", type=seed, help="the 32 bytes of the Ed25519 key, in hex")
         verb.add_argument("--spin", type=size, default=0, metavar="MICROSECONDS", help="poll so long after a receive")
@@ -124,4 +126,9 @@ def _gossip(options: argparse.Namespace, _: Output) -> int:
 
 def _dht(options: argparse.Namespace, _: Output) -> int:
     run(peer_dht.dht(options), options.loop)
+    return 0
+
+
+def _dht_table(options: argparse.Namespace, _: Output) -> int:
+    peer_dht_table.measure(options)
     return 0

@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from p2pstack.cli.arguments import CommandError, Commands, seconds
+from p2pstack.cli.arguments import CommandError, Commands, count, seconds
 from p2pstack.cli.dht_operations import OPERATIONS, Outcome, Wish, operate
+from p2pstack.cli.dht_series import Series, look_up
 from p2pstack.cli.peer_host import emit, make_host, tracing
 from p2pstack.errors import DecodeError
 from p2pstack.identity.peer_id import PeerId
@@ -100,6 +101,9 @@ def add_dht(verbs: Commands) -> argparse.ArgumentParser:
     verb.add_argument("value", nargs="?", metavar="VALUE_HEX", help="put: the value")
     verb.add_argument("--do", choices=OPERATIONS, required=True)
     verb.add_argument("--wait", type=seconds, default=10.0, help="limit of the operation, in seconds")
+    verb.add_argument("--count", type=count, default=1, help="closest: so many lookups, each for a key of its own")
+    verb.add_argument("--window", type=count, default=1, help="with --count: so many of them at once")
+    verb.add_argument("--warm", type=count, default=0, help="with --count: so many lookups before, not counted")
     verb.add_argument("--hold", type=seconds, default=0.0, help="listen, and stay so many seconds afterwards")
     _add_network(verb)
     return verb
@@ -129,27 +133,35 @@ async def dht(options: argparse.Namespace) -> None:
         host = make_host(options, listen=listen, trace=sink)
         node = _kademlia(host, options, Mode.CLIENT, refresh=False)
         async with host:
-            outcome = await _enter_and_operate(host, node, wish, options)
-            _emit(wish, outcome)
+            outcome, each = await _enter_and_operate(host, node, wish, options)
+            _emit(wish, outcome, each)
             if options.hold:
                 await asyncio.sleep(options.hold)
 
 
-async def _enter_and_operate(host: Host, node: Kademlia, wish: Wish, options: argparse.Namespace) -> Outcome:
+async def _enter_and_operate(
+    host: Host, node: Kademlia, wish: Wish, options: argparse.Namespace
+) -> tuple[Outcome, list[float]]:
+    """Return what came out and, of a series, the seconds of each lookup."""
     for address in (options.address, *options.bootstrap):
         await host.connect(address, timeout=options.wait)
     joined = await node.bootstrap([options.address, *options.bootstrap], timeout=options.wait, refresh=False)
     if not joined.reached:
-        return Outcome(reason="; ".join(map(str, joined.failed.values())))
-    return await operate(node, wish, options.wait)
+        return Outcome(reason="; ".join(map(str, joined.failed.values()))), []
+    if options.count > 1:
+        series = Series(count=options.count, window=options.window, warm=options.warm)
+        return await look_up(node, wish.key, series, options.wait)
+    return await operate(node, wish, options.wait), []
 
 
 def _wish(options: argparse.Namespace) -> Wish:
     """Read what is to be done.
 
     Raises:
-        CommandError: key or value can't be read.
+        CommandError: key or value can't be read, or the operation is none that is done many times.
     """
+    if options.count > 1 and options.do != "closest":
+        raise CommandError("--count is for --do closest alone")
     if (options.do == "put") != (options.value is not None):
         raise CommandError("put, and nothing else, wants KEY_HEX and VALUE_HEX")
     try:
@@ -162,18 +174,19 @@ def _wish(options: argparse.Namespace) -> Wish:
         raise CommandError("KEY_HEX and VALUE_HEX are hex digits") from error
 
 
-def _emit(wish: Wish, outcome: Outcome) -> None:
+def _emit(wish: Wish, outcome: Outcome, each: list[float]) -> None:
     progress = outcome.progress
     requests, failures = (progress.requests, progress.failures) if progress is not None else (0, 0)
     emit(
         "dht",
         op=wish.operation,
         ok=outcome.ok,
-        peers=[{"id": str(peer), "addrs": [str(each) for each in addresses]} for peer, addresses in outcome.peers],
+        peers=[{"id": str(peer), "addrs": [str(one) for one in addresses]} for peer, addresses in outcome.peers],
         value_hex=None if outcome.value is None else outcome.value.hex(),
         seconds=outcome.seconds,
         requests=requests,
         responses=requests - failures,
         failures=failures,
+        **({"seconds_each": each} if each else {}),
         **({} if outcome.ok else {"reason": outcome.reason}),
     )

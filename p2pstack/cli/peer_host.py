@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from p2pstack.aio.config import ShellConfig
 from p2pstack.cli.output import print_json
@@ -19,10 +20,12 @@ from p2pstack.services.events import PeerInfo
 from p2pstack.services.standard import Host
 from p2pstack.yamux.config import YamuxConfig
 
-__all__ = ["emit", "emit_identified", "make_host", "peer_config", "tracing", "without_limits"]
+__all__ = ["emit", "emit_identified", "make_host", "peer_config", "resident_kib", "tracing", "without_limits"]
 
 MANY = 1_000_000
 """A limit that is never met."""
+
+_STATUS = Path("/proc/self/status")
 
 
 def emit(event: str, **values: object) -> None:
@@ -87,3 +90,12 @@ def tracing(options: argparse.Namespace) -> Iterator[TraceSink | None]:
         return
     with TraceFile(options.trace) as trace:
         yield trace.sink
+
+
+def resident_kib() -> int:
+    """Return the resident memory of this process in KiB, or -1 where the system does not tell as Linux does."""
+    try:
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return -1
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), -1)

@@ -8,13 +8,12 @@ import contextlib
 import gc
 import signal
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 from p2pstack.cli.peer_autonat import print_reachability, use_autonat
 from p2pstack.cli.peer_dcutr import print_punches
 from p2pstack.cli.peer_dht import joining, served, use_dht
 from p2pstack.cli.peer_gossip import MAX_BYTES
-from p2pstack.cli.peer_host import emit, emit_identified, make_host, tracing
+from p2pstack.cli.peer_host import emit, emit_identified, make_host, resident_kib, tracing
 from p2pstack.cli.peer_inbox import Inbox, counters, receive
 from p2pstack.cli.peer_relay import reserving
 from p2pstack.cli.pubsub_options import pubsub_config
@@ -38,7 +37,6 @@ from p2pstack.services.standard import Host
 
 __all__ = ["listen"]
 
-_STATUS = Path("/proc/self/status")
 
 _EVENTS = (
     ConnectionOpened, ConnectionEnded, PeerIdentified, IdentifyFailed, ReservationLost, HolePunched, HolePunchFailed,
@@ -87,7 +85,7 @@ async def listen(options: argparse.Namespace) -> None:
                             await stop.wait()
                         else:
                             await _print_events(events, stop)
-            memory = {"rss_kib": _resident_kib()} if options.rss else {}
+            memory = {"rss_kib": resident_kib()} if options.rss else {}
             emit("summary", peer=str(host.peer_id), **received, **served(dht), **memory)
 
 
@@ -184,7 +182,7 @@ def _memory_on_request(host: Host, *, wanted: bool) -> Iterator[None]:
 
     def report() -> None:
         gc.collect()
-        emit("rss", rss_kib=_resident_kib(), connections=len(host.connections()), tasks=len(asyncio.all_tasks()))
+        emit("rss", rss_kib=resident_kib(), connections=len(host.connections()), tasks=len(asyncio.all_tasks()))
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(number, report)
@@ -192,12 +190,3 @@ def _memory_on_request(host: Host, *, wanted: bool) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(number)
-
-
-def _resident_kib() -> int:
-    """Return the resident memory of this process in KiB, or -1 where the system does not tell as Linux does."""
-    try:
-        lines = _STATUS.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return -1
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), -1)

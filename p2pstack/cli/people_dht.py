@@ -7,10 +7,9 @@ import argparse
 from p2pstack.cli.arguments import Commands, Parser, count, seconds
 from p2pstack.cli.later import later
 from p2pstack.cli.people_host import add_host_options
+from p2pstack.kad.protocols import PROTOCOL
 
 __all__ = ["add_commands"]
-
-_DEFAULT = "/ipfs/kad/1.0.0"
 
 _CONTENT = "a text, whose SHA-256 is taken, or 0x and a multihash in hex"
 
@@ -32,7 +31,7 @@ def add_commands(commands: Commands) -> None:
     put.add_argument("value", metavar="VALUE", help="a text")
     get = _add(verbs, "get", "get a value")
     get.add_argument("subject", metavar="KEY", help="PEER_ID/NAME for what that peer has put, or /pk/PEER_ID")
-    provide = _add(verbs, "provide", "tell that you provide something, and stay until Ctrl-C")
+    provide = _add(verbs, "provide", "tell that you provide something, again every twelve hours, until Ctrl-C")
     provide.add_argument("subject", metavar="CONTENT", help=_CONTENT)
     provide.add_argument("--listen", default="/ip4/0.0.0.0/tcp/0", metavar="ADDR", help="default: %(default)s")
     providers = _add(verbs, "find-providers", "show who provides something")
@@ -43,7 +42,9 @@ def add_commands(commands: Commands) -> None:
 def _add(verbs: Commands, name: str, text: str) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text)
     verb.add_argument("--bootstrap", action="append", required=True, metavar="ADDR", help="a node of it, with /p2p/ID")
-    verb.add_argument("--protocol", default=_DEFAULT, metavar="ID", help=f"the network's name (default: {_DEFAULT})")
+    verb.add_argument(
+        "--protocol", "--dht-protocol", default=PROTOCOL, metavar="ID", help=f"the network's name (default: {PROTOCOL})"
+    )
     verb.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="(default: 30)")
     add_host_options(verb)
     verb.set_defaults(run=later("dht_command", "run_dht"), operation=name)

@@ -11,6 +11,7 @@ from time import perf_counter
 
 from p2pstack.aio.connection import Connection
 from p2pstack.cli.arguments import Commands
+from p2pstack.cli.dht_node import add_server, check_server, serving
 from p2pstack.cli.output import Output, duration, printable
 from p2pstack.cli.people_discover import LAN_EVENTS, add_interfaces, serve_mdns, show_lan_event
 from p2pstack.cli.people_host import add_host_options, add_target, info_fields, info_values, open_host, who_is
@@ -34,13 +35,15 @@ def add_commands(commands: Commands) -> None:
         "listen",
         help="run a node and show who comes",
         description="Runs a node that answers identify and ping, and shows who comes, until Ctrl-C. Without ADDR it "
-        "listens on 127.0.0.1 alone, with --mdns on all interfaces; /ip4/0.0.0.0/tcp/4001 is reached from elsewhere.",
+        "listens on 127.0.0.1 alone, with --mdns or --dht on all interfaces; /ip4/0.0.0.0/tcp/4001 is reached from "
+        "elsewhere.",
     )
     listen.add_argument("addresses", nargs="*", metavar="ADDR")
     listen.add_argument("--echo", action="store_true", help="also serve /echo/1.0.0")
     listen.add_argument("--perf", action="store_true", help="also serve /perf/1.0.0: anybody may use your bandwidth")
     listen.add_argument("--mdns", action="store_true", help="find nodes on the local network, and connect to them")
     add_interfaces(listen)
+    add_server(listen)
     listen.set_defaults(run=_listen)
     dial = commands.add_parser("dial", help="connect to a node and show who it is")
     dial.set_defaults(run=_dial)
@@ -53,6 +56,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _listen(options: argparse.Namespace, output: Output) -> int:
+    check_server(options)
     run(_serve(options, output), options.loop)
     return 0
 
@@ -63,8 +67,11 @@ async def _serve(options: argparse.Namespace, output: Output) -> None:
     ]
     if options.mdns:
         serve.append(partial(serve_mdns, options=options))
-    default = LAN_ADDRESS if options.mdns else DEFAULT_ADDRESS
-    async with open_host(options, options.addresses or [default], serve) as host:
+    default = LAN_ADDRESS if options.mdns or options.dht else DEFAULT_ADDRESS
+    async with contextlib.AsyncExitStack() as stack:
+        host = await stack.enter_async_context(open_host(options, options.addresses or [default], serve))
+        if options.dht:
+            await stack.enter_async_context(serving(host, options, output))
         addresses = [str(address) for address in host.full_addresses]
         output.result({"event": "listening", "peer_id": str(host.peer_id), "addresses": addresses})
         output.heading(f"This node is {host.peer_id}")

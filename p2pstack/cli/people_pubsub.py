@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from p2pstack.cli.arguments import CommandError, Commands, count, seconds
+from p2pstack.cli.dht_node import add_entrance, searching
 from p2pstack.cli.output import Output, data_size, printable
 from p2pstack.cli.people_host import add_host_options, open_host
 from p2pstack.cli.pubsub_options import add_policy, pubsub_config
@@ -24,6 +26,7 @@ from p2pstack.services.standard import Host
 __all__ = ["add_commands"]
 
 DEFAULT_ADDRESS = "/ip4/127.0.0.1/tcp/0"
+LAN_ADDRESS = "/ip4/0.0.0.0/tcp/0"
 
 FLUSH_SECONDS = 10.0
 """How long the end of ``pub`` waits until peers have taken what was published."""
@@ -43,20 +46,22 @@ def add_commands(commands: Commands) -> None:
     pub = commands.add_parser(
         "pub",
         help="publish messages in a topic",
-        description="Connects to each --peer and publishes: each MESSAGE, or a file, or without either each line of "
-        "stdin. It waits until somebody is subscribed to the topic.",
+        description="Connects to each --peer, or to those of the topic that the DHT of --bootstrap tells of, and "
+        "publishes: each MESSAGE, or a file, or without either each line of stdin. It waits until somebody is "
+        "subscribed to the topic.",
     )
     pub.add_argument("topic", metavar="TOPIC")
     pub.add_argument("messages", nargs="*", metavar="MESSAGE")
     pub.add_argument("--file", metavar="F", help="publish that file as one message (-: all of stdin)")
-    pub.add_argument("--peer", action="append", required=True, metavar="ADDR", help="whom to dial; may be repeated")
+    pub.add_argument("--peer", action="append", default=[], metavar="ADDR", help="whom to dial; may be repeated")
     pub.add_argument("--wait", type=seconds, default=10.0, metavar="S", help="for a subscriber (default: 10)")
     pub.set_defaults(run=_pub)
     sub = commands.add_parser(
         "sub",
         help="show what is published in topics",
         description="Shows the messages of each TOPIC until Ctrl-C. Without --peer it listens, on 127.0.0.1 where "
-        "--listen does not say otherwise, and waits for others to connect.",
+        "--listen does not say otherwise, and waits for others to connect. With --bootstrap it listens on all "
+        "interfaces, is announced in the DHT, and connects to others of the topic.",
     )
     sub.add_argument("topics", nargs="+", metavar="TOPIC")
     sub.add_argument("--peer", action="append", default=[], metavar="ADDR", help="whom to dial; may be repeated")
@@ -65,6 +70,7 @@ def add_commands(commands: Commands) -> None:
     sub.set_defaults(run=_sub)
     for parser in (pub, sub):
         parser.add_argument("--timeout", type=seconds, default=15.0, metavar="S", help="for a dial (default: 15)")
+        add_entrance(parser, "find the topic's peers by a DHT, by this node of it, with /p2p/ID; may be repeated")
         add_policy(parser)
         add_host_options(parser)
 
@@ -75,6 +81,8 @@ def add_commands(commands: Commands) -> None:
 def _pub(options: argparse.Namespace, output: Output) -> int:
     if options.file is not None and options.messages:
         raise CommandError("either messages or --file, not both")
+    if not options.peer and not options.bootstrap:
+        raise CommandError("name somebody to publish to by --peer ADDR, or a DHT to find them in by --bootstrap ADDR")
     run(_publish_all(options, output), options.loop)
     return 0
 
@@ -82,7 +90,13 @@ def _pub(options: argparse.Namespace, output: Output) -> int:
 async def _publish_all(options: argparse.Namespace, output: Output) -> None:
     number = 0
     config = pubsub_config(options, close_timeout=FLUSH_SECONDS)
-    async with open_host(options) as host, Gossipsub(host, config=config) as pubsub:
+    async with (
+        open_host(options) as host,
+        Gossipsub(host, config=config) as pubsub,
+        searching(host, pubsub, options, output) as discovery,
+    ):
+        if discovery is not None:
+            discovery.seek(options.topic)
         await _connect(host, options, output)
         async for data in _messages(options):
             await _publish(host, pubsub, options, data, output)
@@ -102,7 +116,7 @@ async def _publish(host: Host, pubsub: Gossipsub, options: argparse.Namespace, d
     try:
         sent = await pubsub.publish(options.topic, data, timeout=options.wait)
     except NotEnoughPeers as error:
-        raise CommandError(_why_nobody(host, pubsub, options.topic, options.wait)) from error
+        raise CommandError(_why_nobody(host, pubsub, options)) from error
     output.result(
         {
             "event": "published",
@@ -117,18 +131,23 @@ async def _publish(host: Host, pubsub: Gossipsub, options: argparse.Namespace, d
     output.line(f"  {data_size(len(data))} to {_peers_text(sent.peers)}{slow}, id …{sent.message_id.hex()[-16:]}")
 
 
-def _why_nobody(host: Host, pubsub: Gossipsub, topic: str, waited: float) -> str:
+def _why_nobody(host: Host, pubsub: Gossipsub, options: argparse.Namespace) -> str:
     """Return what is wrong where nobody takes a message, and what can be done."""
-    name = printable(topic, 60)
+    name = printable(options.topic, 60)
+    waited = f"after {options.wait:g} s, so nothing was published; check the topic's name, subscribe somebody"
+    if options.bootstrap:
+        return (
+            f"nobody of the topic {name!r} was found in the DHT and could be reached {waited} "
+            f"(`p2pstack sub {name} --bootstrap ...`), or give it time with --wait"
+        )
     connected = len({connection.peer_id for connection in host.connections()})
     if not connected:
         return f"the connection is lost: nobody is left to publish {name!r} to"
     if not pubsub.peers():
         return f"{_peers_text(connected)} connected, but none speaks gossipsub; is it turned on there?"
     return (
-        f"no peer that we are connected to is subscribed to {name!r} after {waited:g} s, so nothing was published; "
-        f"check the topic's name, subscribe somebody (`p2pstack sub {name}`), name more nodes with --peer, or give "
-        "them time with --wait"
+        f"no peer that we are connected to is subscribed to {name!r} {waited} (`p2pstack sub {name}`), name more nodes "
+        "with --peer, or give them time with --wait"
     )
 
 
@@ -169,16 +188,19 @@ def _sub(options: argparse.Namespace, output: Output) -> int:
 
 async def _follow(options: argparse.Namespace, output: Output) -> None:
     """Show messages until there were enough, SIGTERM comes, or nobody is left who could send any."""
-    listen = options.listen or ([] if options.peer else [DEFAULT_ADDRESS])
+    default = [LAN_ADDRESS] if options.bootstrap else [] if options.peer else [DEFAULT_ADDRESS]
+    listen = options.listen or default
     shown = Shown(options.count, output)
     async with (
         open_host(options, listen) as host,
         Gossipsub(host, config=pubsub_config(options)) as pubsub,
         host.events(PeerJoinedTopic, PeerLeftTopic, MessagesDropped, ConnectionEnded) as events,
+        contextlib.AsyncExitStack() as stack,
     ):
         subscriptions = [pubsub.subscribe(topic) for topic in dict.fromkeys(options.topics)]
         _introduce(host, options, output)
         await _connect(host, options, output)
+        await stack.enter_async_context(searching(host, pubsub, options, output))
         with stop_requests(stdin=False) as stop:
             hint = asyncio.create_task(_hint(pubsub, options.topics, output))
             waiting: list[asyncio.Task[object]] = [
@@ -242,7 +264,9 @@ def _introduce(host: Host, options: argparse.Namespace, output: Output) -> None:
     output.heading(f"This node is {host.peer_id}")
     fields: list[tuple[str, object]] = [("subscribed to", [printable(topic) for topic in options.topics])]
     if addresses:
-        example = f"p2pstack pub {printable(options.topics[0])} hello --peer {addresses[0]}"
+        way = f"--bootstrap {options.bootstrap[0]}" if options.bootstrap else f"--peer {addresses[0]}"
+        dht = f" --dht-protocol {options.dht_protocol}" if options.dht_protocol else ""
+        example = f"p2pstack pub {printable(options.topics[0])} hello {way}{dht}"
         fields += [("listens on", addresses), ("try", example)]
     output.fields(fields)
     output.line("  Ctrl-C ends it.", "dim")

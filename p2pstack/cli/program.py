@@ -25,6 +25,7 @@ from p2pstack.cli import (
     people_nodes,
     people_pubsub,
     people_relay,
+    people_rendezvous,
     people_shinkai,
     people_trace,
 )
@@ -53,9 +54,9 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=HostConfig().agent_version.replace("/", " "))
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for module in (
-        people_demo, people_shinkai, people_relay, people_nodes, people_discover, people_dht, people_measure,
-        people_pubsub, people_key, people_decode, people_trace, peer, harness_gossip, harness_transport,
-        harness_hole_punch, harness_perf,
+        people_demo, people_shinkai, people_relay, people_nodes, people_discover, people_dht,
+        people_rendezvous, people_measure, people_pubsub, people_key, people_decode, people_trace, peer, harness_gossip,
+        harness_transport, harness_hole_punch, harness_perf,
     ):  # fmt: skip
         module.add_commands(commands)
     return parser

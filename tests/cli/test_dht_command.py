@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from p2pstack.cli import dht_command
+from p2pstack.cli.output import Output
 from p2pstack.identity.keys import PrivateKey
-from tests.cli.commands import Commands, start
+from p2pstack.kad.config import KadConfig
+from p2pstack.services.kad.config import KademliaConfig
+from tests.cli.commands import Commands, Console, options_of, start
+from tests.services.hosts import LOOPBACK, until
 from tests.services.kad.nodes import PROTOCOL, network, node
 
 
@@ -69,6 +75,30 @@ async def test_a_provider_stays_until_it_is_stopped(commands: Commands) -> None:
             running.terminate()
             await asyncio.to_thread(running.communicate, timeout=20)
         assert running.returncode == 0
+
+
+async def test_a_provider_that_stays_announces_itself_again(monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
+    soon = partial(KademliaConfig, kad=KadConfig(provider_interval=0.05))
+    monkeypatch.setattr(dht_command, "KademliaConfig", soon)
+    async with network(2) as nodes:
+        way = entering(nodes[0][0].full_addresses[0])
+        options = options_of("dht", "provide", "book", "--listen", LOOPBACK, *way)
+        task = asyncio.create_task(dht_command._run(options, Output()))
+        await console.line("until Ctrl-C")
+        await until(lambda: all(dht.counters["served.ADD_PROVIDER"] >= 3 for _, dht in nodes))
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_providers_up_to_a_count(commands: Commands) -> None:
+    content = b"\x12\x20" + sha256(b"book").digest()
+    async with network(4) as nodes:
+        for _, dht in nodes[1:]:
+            await dht.provide(content)
+        way = entering(nodes[0][0].full_addresses[0])
+        for count in (2, 20):
+            [told] = (await commands.beside("dht", "find-providers", "book", "--count", count, *way, "--json")).json
+            assert len(told["peers"]) == min(count, 3)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,23 @@ async def test_every_operation_goes_well_in_a_network() -> None:
         assert [each for each, _ in found["find-providers"].peers] == [nodes[1][0].peer_id]
 
 
+async def test_as_many_providers_as_are_wanted() -> None:
+    async with network(4) as nodes:
+        for _, dht in nodes[1:]:
+            assert (await operate(dht, Wish(operation="provide", key=KEY), 5.0)).ok
+        for count in (1, 2, 20):
+            outcome = await operate(nodes[0][1], Wish(operation="find-providers", key=KEY, count=count), 5.0)
+            assert len(outcome.peers) == min(count, 3)
+
+
+async def test_an_announcement_is_repeated_where_that_is_wanted() -> None:
+    async with network(2) as nodes:
+        _, dht = nodes[1]
+        for republish in (False, True):
+            assert (await operate(dht, Wish(operation="provide", key=KEY, republish=republish), 5.0)).ok
+            assert dht.usage()["max_publications"].current == int(republish)
+
+
 async def test_why_nothing_comes_out() -> None:
     async with node() as (_, dht):
         for wish, reason in (

@@ -88,6 +88,18 @@ async def test_every_operation_prints_its_event(console: Console) -> None:
         assert len(events[5]["peers"]) == 1
 
 
+async def test_many_lookups_are_one_event(console: Console) -> None:
+    async with network(3) as nodes:
+        address = nodes[0][0].full_addresses[0]
+        many = ("--count", "5", "--window", "2", "--warm", "1")
+        await dht(options_of("peer", "dht", address, "--do", "closest", b"x".hex(), *many, *NETWORK))
+        event = await console.event("dht")
+        assert event["ok"]
+        assert event["requests"] == event["responses"] == 5 * 3
+        assert len(event["seconds_each"]) == 5
+        assert len(event["peers"]) == 3
+
+
 async def test_what_is_not_found_has_a_reason(console: Console) -> None:
     async with node() as (host, _), Host(listen=[LOOPBACK]) as plain:
         await dht(options_of("peer", "dht", host.full_addresses[0], "--do", "get", b"/test/x".hex(), *NETWORK))
@@ -99,7 +111,9 @@ async def test_what_is_not_found_has_a_reason(console: Console) -> None:
         await dht(options)
 
 
-@pytest.mark.parametrize("words", [("put", "00"), ("get", "00", "00"), ("get", "zz"), ("find-peer", "nobody")])
+@pytest.mark.parametrize(
+    "words", [("put", "00"), ("get", "00", "00"), ("get", "zz"), ("find-peer", "nobody"), ("get", "00", "--count", "2")]
+)
 async def test_bad_arguments(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         await dht(options_of("peer", "dht", "/ip4/127.0.0.1/tcp/9", "--do", *words))

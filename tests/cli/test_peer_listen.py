@@ -13,7 +13,7 @@ from time import time_ns
 import pytest
 
 from p2pstack import Host, PeerId
-from p2pstack.cli import peer_listen
+from p2pstack.cli import peer_host, peer_listen
 from p2pstack.cli.output import OutputGone
 from p2pstack.cli.peer_inbox import HEADER
 from p2pstack.cli.peer_listen import listen
@@ -165,7 +165,7 @@ async def test_where_there_is_no_such_signal_the_summary_has_it(
     console: Console, stdin: Stdin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delattr(signal, "SIGUSR1", raising=False)
-    monkeypatch.setattr(peer_listen, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(peer_host, "_STATUS", tmp_path / "none")
     async with listening(console, stdin, "--rss"):
         pass
     assert console.events[-1]["rss_kib"] == -1

@@ -26,3 +26,9 @@ def test_defaults(name: str) -> None:
     assert options.operation == name
     assert options.protocol == "/ipfs/kad/1.0.0"
     assert options.timeout == 30
+
+
+@pytest.mark.parametrize("name", ["--protocol", "--dht-protocol"])
+def test_the_network_goes_by_the_name_that_other_commands_have(name: str) -> None:
+    options = options_of("dht", "closest", "x", "--bootstrap", "/ip4/192.0.2.1/tcp/1", name, "/example/kad/1.0.0")
+    assert options.protocol == "/example/kad/1.0.0"

@@ -6,13 +6,16 @@ import os
 import signal
 from collections.abc import AsyncIterator
 
+import pytest
+
 from p2pstack import Host
+from p2pstack.cli.arguments import CommandError
 from p2pstack.cli.output import Output
-from p2pstack.cli.people_nodes import _serve
+from p2pstack.cli.people_nodes import _listen, _serve
 from p2pstack.host.host import BaseHost
 from tests.cli.commands import Commands, Console, options_of
-
-LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+from tests.services.hosts import LOOPBACK
+from tests.services.kad.nodes import PROTOCOL, node
 
 
 @contextlib.asynccontextmanager
@@ -55,6 +58,20 @@ async def test_a_node_for_scripts(console: Console) -> None:
         assert (await console.event("identified"))["agent"].startswith("p2pstack/")
         await connection.close()
         assert "the peer closed" in (await console.event("disconnected"))["reason"]
+
+
+async def test_a_node_is_a_server_of_a_dht(console: Console) -> None:
+    async with listening("--dht", "--dht-protocol", PROTOCOL, "--json", LOOPBACK), node() as (host, dht):
+        first = await console.event("listening")
+        joined = await dht.bootstrap(first["addresses"])
+        assert [str(peer) for peer in joined.reached] == [first["peer_id"]]
+        assert PROTOCOL in (await host.identify.wait(host.connections()[0])).protocols
+
+
+def test_a_server_of_a_dht_is_meant_for_others() -> None:
+    assert options_of("listen", "--dht").dht_protocol is None
+    with pytest.raises(CommandError, match="--dht-store is for --dht"):
+        _listen(options_of("listen", "--dht-store", "x"), Output())
 
 
 async def test_sigterm_ends_a_node_in_good_order(console: Console) -> None:
