@@ -9,6 +9,9 @@ from pathlib import Path
 from benchmarks import compare, micro, scaling, stacks
 from benchmarks.rows import ROWS
 
+PARTIAL = "partial"
+"""What results are called that are not to be kept: nothing refers to them."""
+
 
 def _comma(text: str) -> list[str]:
     return [part for part in text.split(",") if part]
@@ -29,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), help="event loop of p2pstack's peer")
     parser.add_argument("--spin", type=int, metavar="MICROSECONDS", help="spin of p2pstack's peer after a receive")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to try the harness")
-    parser.add_argument("--name", help="name of the result files (default: the mode)")
+    parser.add_argument("--name", help="name of the result files (default: the mode; `partial` where not all is run)")
     return parser
 
 
@@ -46,7 +49,8 @@ def main() -> int:
         spin=arguments.spin,
         quick=arguments.quick,
     )
-    name = arguments.name or arguments.mode
+    whole = not arguments.quick and arguments.rows == list(ROWS)
+    name = arguments.name or (arguments.mode if whole else PARTIAL)
     try:
         if arguments.mode == "micro":
             micro.micro(compare.RESULTS, name, quick=options.quick)

@@ -214,7 +214,16 @@ def _relayed(stack: Stack, session: Session) -> dict[str, float]:
 
 def _kad(stack: Stack, _: Session) -> dict[str, float]:
     found = kad.look_up(stack, nodes=stack.sizes.dht_nodes, count=stack.sizes.lookups)
-    return {"DHT lookup": found.seconds * 1e3, "DHT messages a lookup": found.requests}
+    return {
+        "DHT lookups": found.rate,
+        "DHT lookup p50": found.seconds * 1e3,
+        "DHT lookup of a new client": found.first_seconds * 1e3,
+        "DHT messages a lookup": found.requests,
+    }
+
+
+def _kad_table(stack: Stack, _: Session) -> dict[str, float]:
+    return {"DHT table of 1,000 peers": kad.table_bytes(stack) / 1_024}
 
 
 def _gossip_one(stack: Stack, session: Session) -> dict[str, float]:
@@ -280,10 +289,16 @@ ROWS = {
         ),
         Row(
             "kad",
-            (Metric("DHT lookup", "ms", False), Metric("DHT messages a lookup", "", False)),
+            (
+                Metric("DHT lookups", "/s", True),
+                Metric("DHT lookup p50", "ms", False),
+                Metric("DHT lookup of a new client", "ms", False),
+                Metric("DHT messages a lookup", "", False),
+            ),
             _kad,
             DHT_NAMES,
         ),
+        Row("kad-table", (Metric("DHT table of 1,000 peers", "KiB", False),), _kad_table, DHT_NAMES),
         Row("gossip-one", (Metric("gossip 1 to 1", "/s", True), _lost("gossip 1 to 1 lost")), _gossip_one),
         Row("gossip-ten", (Metric("gossip 1 to 10", "/s", True), _lost("gossip 1 to 10 lost")), _gossip_ten),
         Row(

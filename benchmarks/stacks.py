@@ -58,8 +58,8 @@ class Sizes:
     relayed_bytes: int = 200_000_000
     """Bytes up, and as many down, through a relay whose circuits carry a gigabyte."""
     dht_nodes: int = 20
-    lookups: int = 20
-    """In a network of so many nodes, each by a client of its own that has to dial them."""
+    lookups: int = 1_000
+    """In a network of so many nodes."""
     simulated_nodes: int = 1000
     shinkai: int = 4000
     """Messages from one Shinkai node to another."""
@@ -82,7 +82,7 @@ class Sizes:
             gossip_ten=self.gossip_ten // 10,
             gossip_timed=self.gossip_timed // 10,
             relayed_bytes=self.relayed_bytes // 10,
-            lookups=max(self.lookups // 4, 2),
+            lookups=self.lookups // 10,
             simulated_nodes=self.simulated_nodes // 10,
             shinkai=self.shinkai // 10,
             imports=2,
