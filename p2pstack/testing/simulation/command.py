@@ -1,6 +1,7 @@
 """``python -m p2pstack.testing gossip``: a simulated network's figures, and its propagation curve in a file.
 
-``dht`` does the same for a DHT (:mod:`p2pstack.testing.simulation.kad.command`).
+``dht`` does the same for a DHT (:mod:`p2pstack.testing.simulation.kad.command`), ``dht-compare`` puts several of them
+beside each other (:mod:`p2pstack.testing.simulation.kad.comparison`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from p2pstack.testing.simulation.chance import seeded
 from p2pstack.testing.simulation.chart import propagation_curve
 from p2pstack.testing.simulation.figures import figures_of
 from p2pstack.testing.simulation.kad.command import add_dht_arguments, run_dht
+from p2pstack.testing.simulation.kad.comparison import add_compare_arguments, run_compare
 from p2pstack.testing.simulation.links import Constant, Latency, Plane
 from p2pstack.testing.simulation.network import Network
 from p2pstack.testing.simulation.node import NodeConfig
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     gossip.add_argument("--encoded", action="store_true", help="RPCs pass as bytes, which are counted")
     gossip.add_argument("--svg", type=Path, metavar="FILE", help="write the propagation curve there")
     add_dht_arguments(commands.add_parser("dht", help="a Kademlia DHT; prints the figures of its lookups"))
+    add_compare_arguments(commands.add_parser("dht-compare", help="DHTs with churn, liars, sybils; prints tables"))
     return parser
 
 
@@ -65,9 +68,12 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     out = out or sys.stdout
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.command == "dht":
+    if options.command != "gossip":
         try:
-            run_dht(options, parse_latency, out)
+            if options.command == "dht":
+                run_dht(options, parse_latency, out)
+            else:
+                run_compare(options, out)
         except ConfigError as error:
             parser.error(str(error))
         return 0

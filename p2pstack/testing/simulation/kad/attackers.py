@@ -47,13 +47,15 @@ class Liar(DhtNode):
         return Message(type=request.type, key=request.key, closer=(*self.crowd[start:], *self.crowd[:start]))
 
 
-def eclipse(network: DhtNetwork, key: bytes, count: int, *, bits: int, group: str | None = None) -> list[Sybil]:
+def eclipse(network: DhtNetwork, key: bytes, count: int, *, bits: int, groups: int = 0) -> list[Sybil]:
     """Put attackers around a key, with ids that share ``bits`` bits with it, and let them come into the network.
 
-    With ``group`` all of them have addresses of one IP group, as the machines of one customer of a hoster.
+    They have addresses of ``groups`` IP groups, at most 256, one being what the machines of one customer of a hoster
+    have; 0: of any, so hardly two of the same.
     """
     sybils = []
-    for peer in ground_ids(key, bits, count, f"sybil {network.seed}"):
+    for number, peer in enumerate(ground_ids(key, bits, count, f"sybil {network.seed}")):
+        group = f"8.{number % groups}" if groups else None
         contact = Contact(peer, (public_address(network.random, group),))
         sybil = Sybil(network, len(network.members), contact)
         network.add(sybil)

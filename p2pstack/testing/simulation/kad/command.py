@@ -6,13 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from p2pstack.errors import ConfigError
-from p2pstack.kad.config import KadConfig
-from p2pstack.testing.simulation.kad.attackers import replace_by_liars
 from p2pstack.testing.simulation.kad.chart import lookup_chart
-from p2pstack.testing.simulation.kad.figures import dht_figures_of
-from p2pstack.testing.simulation.kad.network import DhtNetwork
-from p2pstack.testing.simulation.kad.scenarios import find_some, leave
+from p2pstack.testing.simulation.kad.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +24,19 @@ def add_dht_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lookups", type=int, default=1_000, help="of nodes by chance, by nodes chosen by chance")
     parser.add_argument("--alpha", type=int, default=10, help="requests of a lookup that are under way at once")
     parser.add_argument("--paths", type=int, default=1, help="disjoint paths of a lookup")
+    parser.add_argument("--go", action="store_true", help="lookups as go's, which wait for peers that are slow")
     parser.add_argument("--gone", type=float, default=0.0, help="share of nodes that go just before, 0 to 0.9")
+    parser.add_argument(
+        "--churn",
+        type=float,
+        default=0.0,
+        metavar="HOURS",
+        help="median session of nodes that come and go, all the time",
+    )
     parser.add_argument("--liars", type=float, default=0.0, help="share of nodes that name 10,000 peers of nobody")
+    parser.add_argument("--sybils", type=int, default=0, help="attackers around one key, which is then looked up too")
+    parser.add_argument("--sybil-groups", type=int, default=1, metavar="N", help="IP groups they live in; 0: any")
+    parser.add_argument("--limits", action="store_true", help="few peers of one IP group, as in the public network")
     parser.add_argument("--latency", default="10-150", help="one way, in ms: 50, or 10-150 for places on a map")
     parser.add_argument("--encoded", action="store_true", help="messages pass as bytes, through the codec")
     parser.add_argument("--svg", type=Path, default=Path("dht.svg"), metavar="FILE", help="the chart")
@@ -42,20 +48,24 @@ def run_dht(options: argparse.Namespace, parse_latency: Callable[[str, int], Lat
     Raises:
         ConfigError: its arguments can't work.
     """
-    if options.nodes < 2 or options.lookups < 1 or not 0 <= options.gone <= 0.9 or not 0 <= options.liars <= 0.9:
-        raise ConfigError("it takes 2 nodes and 1 lookup at least, and shares from 0 to 0.9")
-    network = DhtNetwork(
+    trial = Trial(
+        nodes=options.nodes,
         seed=options.seed,
-        config=KadConfig(alpha=options.alpha, paths=options.paths),
+        lookups=options.lookups,
+        alpha=options.alpha,
+        paths=options.paths,
+        go=options.go,
+        limits=options.limits,
+        gone=options.gone,
+        churn=options.churn,
+        liars=options.liars,
+        sybils=options.sybils,
+        sybil_groups=options.sybil_groups,
         latency=parse_latency(options.latency, options.seed),
         encoded=options.encoded,
     )
-    network.add_nodes(options.nodes)
-    network.settle()
-    leave(network, options.gone)
-    replace_by_liars(network, options.liars)
-    traces = find_some(network, options.lookups)
-    out.writelines(f"{line}\n" for line in dht_figures_of(network, traces).lines())
+    figures, traces = trial.run()
+    out.writelines(f"{line}\n" for line in figures.lines())
     title = f"{options.nodes} nodes, seed {options.seed}, {options.lookups} lookups"
     options.svg.write_text(lookup_chart(traces, title), encoding="utf-8")
     out.write(f"chart      {options.svg}\n")

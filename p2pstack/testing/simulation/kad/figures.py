@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from p2pstack.testing.simulation.figures import percentile
 
 if TYPE_CHECKING:
+    from p2pstack.kad.value_query import ValueQuery
     from p2pstack.testing.simulation.kad.network import DhtNetwork
     from p2pstack.testing.simulation.kad.record import LookupTrace
 
@@ -27,6 +28,9 @@ class DhtFigures:
     deepest: int
     """Peers in the tables, and the deepest bucket."""
 
+    stale: float
+    """The share of these that has gone."""
+
     lookups: int
     found: int
     """Lookups that found the nearest node, which is the one that was looked for."""
@@ -36,6 +40,10 @@ class DhtFigures:
 
     hops: dict[int, int]
     """Hops -> lookups that found the nearest after so many."""
+
+    hops_all_p50: int
+    hops_all_p95: int
+    """Hops until all of the ``k`` nearest were heard of."""
 
     requests_mean: float
     requests_p99: float
@@ -54,6 +62,10 @@ class DhtFigures:
 
     k: int
 
+    reads: int
+    captured: int
+    """Lookups of one value that was stored, and how many of them did not find it."""
+
     @property
     def success(self) -> float:
         """The share of lookups that found what they looked for."""
@@ -69,6 +81,11 @@ class DhtFigures:
         """Hops that full buckets should take: each halves what is left 1 + log2(k) times, and ``k`` nodes are near."""
         return max(log2(max(self.nodes, 1) / self.k), 0.0) / (1 + log2(self.k))
 
+    @property
+    def captured_share(self) -> float:
+        """The share of lookups of the value that did not find it, in per cent."""
+        return 100 * self.captured / max(self.reads, 1)
+
     def lines(self) -> list[str]:
         """Return the figures as text."""
         p50, p90, p99, longest = (
@@ -77,34 +94,43 @@ class DhtFigures:
         spread = ", ".join(f"{hops}: {count}" for hops, count in sorted(self.hops.items()))
         rows = {
             "nodes": str(self.nodes),
-            "tables": f"mean {self.table_mean:.1f} peers, max {self.table_max}, deepest bucket {self.deepest}",
+            "tables": f"mean {self.table_mean:.1f} peers, max {self.table_max}, deepest bucket {self.deepest}; "
+            f"gone {100 * self.stale:.1f} %",
             "found": f"{self.found} of {self.lookups} ({100 * self.success:.2f} %), "
             f"of the {self.k} nearest {100 * self.recall:.2f} %",
-            "hops": f"mean {self.hops_mean:.2f} ({spread}); log2(n/k)/(1+log2(k)) {self.hops_expected:.2f}",
+            "hops": f"mean {self.hops_mean:.2f} ({spread}); log2(n/k)/(1+log2(k)) {self.hops_expected:.2f}; "
+            f"until the {self.k} nearest p50 {self.hops_all_p50}, p95 {self.hops_all_p95}",
             "messages": f"mean {self.requests_mean:.1f} requests a lookup, p99 {self.requests_p99:.0f}, "
-            f"max {self.requests_max:.0f}; unanswered {self.failed:.1f}",
+            f"max {self.requests_max:.0f}; failed {self.failed:.1f}",
             "time": f"p50 {p50}, p90 {p90}, p99 {p99}, max {longest}",
             "address": f"known after p50 {1000 * self.heard_p50:.0f} ms, p90 {1000 * self.heard_p90:.0f} ms",
         }
+        if self.reads:
+            rows["key"] = f"found by {self.reads - self.captured} of {self.reads}, captured {self.captured_share:.1f} %"
         return [f"{name:<10} {row}" for name, row in rows.items()]
 
 
-def dht_figures_of(network: DhtNetwork, traces: Sequence[LookupTrace]) -> DhtFigures:
-    """Return the figures of lookups that have ended."""
+def dht_figures_of(network: DhtNetwork, traces: Sequence[LookupTrace], reads: Sequence[ValueQuery] = ()) -> DhtFigures:
+    """Return the figures of lookups that have ended: of peers, and of one value that was stored."""
+    known = [contact.peer for each in network.nodes for contact in each.table]
     tables = [len(each.table) for each in network.nodes]
     requests = sorted(float(each.query.requests) for each in traces)
     seconds = sorted(each.seconds for each in traces)
+    all_hops = sorted(float(each.query.hops(network.config.k)) for each in traces)
     heard = sorted(each.heard for each in traces if each.heard is not None)
     count = max(len(traces), 1)
     return DhtFigures(
         nodes=len(tables),
         table_mean=sum(tables) / max(len(tables), 1),
         table_max=max(tables, default=0),
+        stale=1 - sum(map(network.is_there, known)) / len(known) if known else 0.0,
         deepest=max((each.table.deepest for each in network.nodes), default=0),
         lookups=len(traces),
         found=sum(each.found for each in traces),
         recall=sum(each.recall for each in traces) / count,
         hops=dict(Counter(each.query.hops() for each in traces if each.found)),
+        hops_all_p50=int(percentile(all_hops, 0.5)),
+        hops_all_p95=int(percentile(all_hops, 0.95)),
         requests_mean=sum(requests) / count,
         requests_p99=percentile(requests, 0.99),
         requests_max=percentile(requests, 1.0),
@@ -116,4 +142,6 @@ def dht_figures_of(network: DhtNetwork, traces: Sequence[LookupTrace]) -> DhtFig
         heard_p50=percentile(heard, 0.5),
         heard_p90=percentile(heard, 0.9),
         k=network.config.k,
+        reads=len(reads),
+        captured=sum(each.best is None for each in reads),
     )

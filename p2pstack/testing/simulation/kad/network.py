@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from random import Random
@@ -66,7 +66,7 @@ class DhtNetwork:
         """That were sent, of all kinds."""
         self.failures = 0
         """That nobody answered."""
-        self._sorted: list[DhtNode] | None = None
+        self._sorted: list[DhtNode] = []  # those that run and are genuine, in the order of their positions
         self._traces: dict[Query, LookupTrace] = {}
 
     def make_random(self, name: str) -> Random:
@@ -80,6 +80,11 @@ class DhtNetwork:
         """The honest nodes that are running, in the order in which they came."""
         return [each for each in self.members.values() if type(each) is DhtNode and each.running]
 
+    def is_there(self, peer: PeerId) -> bool:
+        """Return whether a peer is one of this network and has not gone."""
+        node = self.members.get(peer)
+        return node is not None and node.running
+
     def add_nodes(self, count: int) -> list[DhtNode]:
         """Add nodes that know nobody; return them."""
         return [self._add_node() for _ in range(count)]
@@ -92,13 +97,14 @@ class DhtNetwork:
     def add(self, node: DhtNode) -> DhtNode:
         """Add a node that was made elsewhere; return it."""
         self.members[node.contact.peer] = node
-        self._sorted = None
+        if node.genuine:
+            insort(self._sorted, node, key=_position)
         return node
 
     def stop(self, node: DhtNode) -> None:
-        """A node goes without a word; those that know it do not learn of it."""
+        """A genuine node that runs goes without a word; those that know it do not learn of it."""
         node.running = False
-        self._sorted = None
+        self._sorted.remove(node)
 
     def settle(self) -> None:
         """Fill the tables of all honest nodes as a network that has run for long would have: each bucket by chance."""
@@ -117,6 +123,17 @@ class DhtNetwork:
                     node.table.add(each.contact, 0.0)
             self._settle(knowing, depth + 1)
 
+    def fill(self, node: DhtNode) -> None:
+        """Fill the table of one node that has come since, in the same way."""
+        nodes, depth = self._sorted, 0
+        while len(nodes) > 1:
+            cut = self._cut(nodes, depth)
+            is_high = node.contact.position >> (BITS - 1 - depth) & 1
+            known, nodes = (nodes[:cut], nodes[cut:]) if is_high else (nodes[cut:], nodes[:cut])
+            for each in self.random.sample(known, min(self.config.k, len(known))):
+                node.table.add(each.contact, self.clock.now)
+            depth += 1
+
     @staticmethod
     def _cut(nodes: Sequence[DhtNode], depth: int) -> int:
         """Return where the nodes begin, in the order of their positions, that have the bit at ``depth``."""
@@ -126,9 +143,6 @@ class DhtNetwork:
 
     def closest(self, key: bytes, asker: DhtNode | None = None) -> list[Contact]:
         """Return the ``k`` genuine nodes there that are really nearest to a key, without the one that asks for them."""
-        if self._sorted is None:
-            there = (each for each in self.members.values() if each.running and each.genuine)
-            self._sorted = sorted(there, key=_position)
         nodes, target, depth = self._sorted, position(key), 0
         wanted = self.config.k + 1
         while len(nodes) > wanted:

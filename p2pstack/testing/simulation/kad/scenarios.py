@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from p2pstack.kad.value_query import ValueQuery
 from p2pstack.testing.simulation.kad.network import DhtNetwork
 from p2pstack.testing.simulation.kad.node import DhtNode
 from p2pstack.testing.simulation.kad.record import LookupTrace
+from p2pstack.testing.simulation.kad.sessions import Sessions
 
-__all__ = ["churn", "find_some", "grow", "leave", "publish"]
+__all__ = ["churn", "find_some", "grow", "leave", "publish", "read_some"]
 
 
 def grow(network: DhtNetwork, count: int, *, at_once: int = 10) -> None:
@@ -22,9 +24,8 @@ def grow(network: DhtNetwork, count: int, *, at_once: int = 10) -> None:
 def find_some(network: DhtNetwork, count: int, *, interval: float = 0.05) -> list[LookupTrace]:
     """Let nodes by chance look for others by chance, one after the other; return the traces of the lookups."""
     traces = []
-    nodes = network.nodes
     for _ in range(count):
-        node, wanted = network.random.sample(nodes, 2)
+        node, wanted = network.random.sample(network.nodes, 2)
         traces.append(network.find_peer(node, wanted.contact.peer))
         network.run(interval)
     network.run()
@@ -39,16 +40,23 @@ def leave(network: DhtNetwork, share: float) -> list[DhtNode]:
     return gone
 
 
-def churn(network: DhtNetwork, minutes: int, *, leaving: float, lookups: int) -> list[LookupTrace]:
-    """Each minute a share ``leaving`` goes and as many new nodes come; return the traces of ``lookups`` in each."""
-    traces = []
-    for _ in range(minutes):
-        gone = leave(network, leaving)
-        known = [each.contact for each in network.nodes]
-        for node in network.add_nodes(len(gone)):
-            node.join(network.random.sample(known, min(2, len(known))))
-        traces += find_some(network, lookups, interval=60.0 / max(lookups, 1))
-    return traces
+def churn(network: DhtNetwork, sessions: Sessions, seconds: float) -> None:
+    """Let nodes go when their sessions end, without a word, and as many new ones come; return after ``seconds``.
+
+    It goes on afterwards. New ones have full tables at once and look themselves up, so that others hear of them; those
+    that stay do not refresh theirs, which so are of the age that has passed. Refreshes are what would cost most here.
+    """
+    for node in network.nodes:
+        network.clock.call_later(sessions.rest(), _replace, network, sessions, node)
+    network.run(seconds)
+
+
+def _replace(network: DhtNetwork, sessions: Sessions, node: DhtNode) -> None:
+    network.stop(node)
+    (new,) = network.add_nodes(1)
+    network.fill(new)
+    new.join([])
+    network.clock.call_later(sessions.whole(), _replace, network, sessions, new)
 
 
 def publish(network: DhtNetwork, node: DhtNode, key: bytes, value: bytes) -> None:
@@ -58,3 +66,11 @@ def publish(network: DhtNetwork, node: DhtNode, key: bytes, value: bytes) -> Non
     node.put(query.closest(), key, value)
     node.provide(query.closest(), key)
     network.run()
+
+
+def read_some(network: DhtNetwork, key: bytes, count: int) -> list[ValueQuery]:
+    """Let nodes by chance look a value up, at most all of them once; return their lookups."""
+    nodes = network.nodes
+    queries = [node.get(key) for node in network.random.sample(nodes, min(count, len(nodes)))]
+    network.run()
+    return queries

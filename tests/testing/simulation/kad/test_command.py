@@ -32,7 +32,10 @@ def test_options_change_what_is_simulated(tmp_path: Path) -> None:
         ["--seed", "8"],
         ["--alpha", "3"],
         ["--paths", "4"],
+        ["--go", "--gone", "0.3"],
         ["--gone", "0.3"],
+        ["--churn", "0.5"],
+        ["--sybils", "30"],
         ["--liars", "0.2"],
         ["--latency", "50"],
     ):
@@ -43,6 +46,11 @@ def test_options_change_what_is_simulated(tmp_path: Path) -> None:
     "argv",
     [
         ["--nodes", "1"],
+        ["--nodes", "2", "--gone", "0.5"],
+        ["--churn", "-1"],
+        ["--churn", "nan"],
+        ["--sybils", "-1"],
+        ["--sybil-groups", "257"],
         ["--lookups", "0"],
         ["--gone", "1"],
         ["--liars", "-0.1"],
@@ -60,9 +68,17 @@ def test_arguments_that_can_not_work_end_with_2(
     assert "usage: python -m p2pstack.testing" in capsys.readouterr().err
 
 
+def test_sybils_capture_a_key_unless_groups_are_limited(tmp_path: Path) -> None:
+    file = tmp_path / "dht.svg"
+    assert "key        found by 0 of 10, captured 100.0 %\n" in run(file, "--sybils", "40")
+    assert "key        found by 10 of 10, captured 0.0 %\n" in run(file, "--sybils", "40", "--limits")
+    assert "captured 100.0 %\n" in run(file, "--sybils", "40", "--limits", "--sybil-groups", "0")
+
+
 @pytest.mark.slow
-def test_ten_thousand_nodes_take_less_than_a_minute(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", [[], ["--churn", "0.5"]])
+def test_ten_thousand_nodes_take_less_than_a_minute(option: list[str], tmp_path: Path) -> None:
     file = tmp_path / "dht.svg"
     out = io.StringIO()
-    assert main(["dht", "--nodes", "10000", "--seed", "7", "--lookups", "200", "--svg", str(file)], out) == 0
+    assert main(["dht", "--nodes", "10000", "--seed", "7", "--lookups", "200", "--svg", str(file), *option], out) == 0
     assert "found      200 of 200 (100.00 %)" in out.getvalue()

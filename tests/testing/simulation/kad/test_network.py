@@ -4,6 +4,7 @@ import pytest
 
 from p2pstack.kad.config import KadConfig
 from p2pstack.kad.keyspace import common_prefix, position
+from p2pstack.testing.simulation.kad.identities import simulated_id
 from p2pstack.testing.simulation.kad.network import ROUND_TRIPS, DhtNetwork
 from p2pstack.testing.simulation.links import Constant
 
@@ -28,6 +29,29 @@ def test_settled_tables_have_full_buckets() -> None:
         sizes = node.table.sizes()
         assert sum(min(count, 20) for count in there.values()) - sum(sizes.values()) <= 3
         assert all(sizes[prefix] <= there[prefix] for prefix in sizes)
+
+
+def test_one_that_comes_later_gets_full_buckets_too() -> None:
+    network = settled(300)
+    (new,) = network.add_nodes(1)
+    network.stop(network.nodes[0])
+    network.fill(new)
+    assert {each.peer for each in new.table} < {each.contact.peer for each in network.nodes}
+    assert new.table.sizes()[0] == new.table.sizes()[1] == 20
+    assert set(network.closest(new.contact.peer.to_bytes(), new)[:5]) < set(new.table)
+    alone = DhtNetwork()
+    (only,) = alone.add_nodes(1)
+    alone.fill(only)
+    assert len(only.table) == 0
+
+
+def test_who_is_there() -> None:
+    network = settled(3)
+    one = network.nodes[0]
+    assert network.is_there(one.contact.peer)
+    network.stop(one)
+    assert not network.is_there(one.contact.peer)
+    assert not network.is_there(simulated_id("nobody"))
 
 
 def test_the_really_closest() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from p2pstack.kad.events import Reason
 from p2pstack.testing.simulation.kad.network import DhtNetwork
-from p2pstack.testing.simulation.kad.scenarios import churn, find_some, grow, leave, publish
+from p2pstack.testing.simulation.kad.scenarios import churn, find_some, grow, leave, publish, read_some
+from p2pstack.testing.simulation.kad.sessions import Sessions
 
 KEY = b"/sim/key"
 
@@ -93,9 +94,22 @@ def test_lookups_succeed_when_a_third_has_gone() -> None:
 @pytest.mark.req("KAD-11", "KAD-12")
 def test_lookups_succeed_while_nodes_come_and_go() -> None:
     network = settled(300)
-    traces = churn(network, 10, leaving=0.05, lookups=6)
+    before = set(network.nodes)
+    churn(network, Sessions(900.0, network.make_random("sessions")), 1_200.0)
+    stayed = before & set(network.nodes)
     assert len(network.nodes) == 300
-    assert len(traces) == 60
+    # The mean of these sessions is 40 minutes; who has stayed for long goes later than that.
+    assert 0.6 < len(stayed) / 300 < 0.8
+    traces = find_some(network, 60, interval=5.0)
+    assert not stayed <= set(network.nodes)
     assert mean(trace.found for trace in traces) > 0.95
-    assert mean(trace.recall for trace in traces) > 0.85
-    assert churn(network, 1, leaving=0.01, lookups=0) == []
+    assert mean(trace.recall for trace in traces) > 0.9
+
+
+@pytest.mark.req("KAD-05")
+def test_a_value_is_read_by_as_many_as_there_are() -> None:
+    network = settled(30)
+    publish(network, network.nodes[0], KEY, b"value")
+    assert [query.best is not None for query in read_some(network, KEY, 12)] == [True] * 12
+    assert len(read_some(network, KEY, 99)) == 30
+    assert all(query.best is None for query in read_some(network, b"/sim/other", 5))
