@@ -198,6 +198,7 @@ class NodeActions:
             "received": dict(status.received),
             "refused": {reason: count for reason, count in status.refused.items() if count},
             "bootstrap_errors": dict(status.bootstrap_errors),
+            "relay_error": status.relay_error,
             "known_peers": status.known_peers,
             "peers": peers,
         }

@@ -187,6 +187,8 @@ async def _peers(options: argparse.Namespace, output: Output) -> None:
     )
     for address, reason in reply["bootstrap_errors"].items():
         output.line(f"The bootstrap address {address} leads to nobody: {printable(reason)}", "yellow")
+    if reply["relay_error"]:
+        output.line(f"The relay is not connected: {printable(reply['relay_error'])}", "yellow")
     if not reply["peers"]:
         output.line("Nobody is connected.", "dim")
         return

@@ -44,6 +44,9 @@ def show_event(event: Event, log: StatusLog, clock: Callable[[], float] = time) 
         case RelayReserved(peer=peer, addresses=addresses):
             where = [str(each) for each in addresses]
             log.event("relay_reserved", f"reachable through the relay {peer}", peer_id=str(peer), addresses=where)
+        case RelayDown(address=None, reason=reason, retry_in=wait):
+            text = f"it is not known where the relay is, next try in {rough(wait)}: {printable(reason)}"
+            log.event("relay_unknown", text, "yellow", reason=reason, retry_in=wait)
         case RelayDown(address=address, reason=reason, retry_in=wait):
             text = f"the relay at {address} is not connected, next try in {rough(wait)}: {printable(reason)}"
             log.event("relay_down", text, "yellow", address=str(address), reason=reason, retry_in=wait)

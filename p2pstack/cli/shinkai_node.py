@@ -18,10 +18,9 @@ from p2pstack.identity.keys import PublicKey
 from p2pstack.services.bootstrap import BootstrapConnected, BootstrapFailed
 from p2pstack.services.dcutr.events import HolePunched, HolePunchFailed
 from p2pstack.shinkai.directory.errors import IdentityNotFound
-from p2pstack.shinkai.directory.interface import Directory, resolve
+from p2pstack.shinkai.directory.interface import Directory
 from p2pstack.shinkai.network.events import PeerDown, PeerUp, RelayDown, RelayReserved, RelayUp
 from p2pstack.shinkai.node import ShinkaiNode
-from p2pstack.shinkai.node.ways import multiaddr_of
 from p2pstack.shinkai.node.ws import WsManager
 
 __all__ = ["run_node", "serve"]
@@ -31,9 +30,6 @@ NOTICES = (PeerUp, PeerDown, RelayUp, RelayReserved, RelayDown)
 
 HOST_EVENTS = (HolePunched, HolePunchFailed, BootstrapConnected, BootstrapFailed)
 """... and what its hosts do."""
-
-RELAY_TIMEOUT = 30.0
-"""Seconds for looking a relay's name up, as in the original."""
 
 
 def run_node(options: argparse.Namespace, output: Output) -> int:
@@ -71,7 +67,7 @@ async def serve(settings: Settings, log: StatusLog) -> None:
                 config=settings.config,
                 profile=settings.profile,
                 listen=settings.listen,
-                relay=await _relay(settings, directory, log),
+                relay=settings.proxy or settings.relay,
                 proxy=settings.proxy,
                 bootstrap=settings.peers,
                 ws_manager=ws,
@@ -92,19 +88,6 @@ async def serve(settings: Settings, log: StatusLog) -> None:
                 if started:
                     text = f"{settings.name} has stopped; what was accepted is on disk"
                     log.event("stopped", text, name=str(settings.name))
-
-
-async def _relay(settings: Settings, directory: Directory, log: StatusLog) -> str | None:
-    """Return the relay's multiaddr. One that is known by its name is looked up; without an answer there is none."""
-    if settings.proxy is None:
-        return settings.relay
-    try:
-        route = await resolve(directory, settings.proxy, timeout=RELAY_TIMEOUT)
-        return multiaddr_of(route.address)
-    except P2PError as error:
-        text = f"the relay {settings.proxy} can't be looked up, the node goes on without: {error}"
-        log.event("relay_unknown", text, "yellow", relay=str(settings.proxy), reason=str(error))
-        return None
 
 
 async def _show_start(node: ShinkaiNode, settings: Settings, directory: Directory, log: StatusLog) -> None:

@@ -56,6 +56,11 @@ EVENTS = [
         "relay_down",
         f"the relay at {ADDRESS} is not connected, next try in 2.0 s: refused",
     ),
+    (
+        RelayDown(address=None, reason="no\nname", retry_in=2.0),
+        "relay_unknown",
+        r"it is not known where the relay is, next try in 2.0 s: no\nname",
+    ),
     (BootstrapConnected(peer=PEER, address=ADDRESS), "bootstrap_up", f"the bootstrap peer {PEER} is connected"),
     (
         BootstrapFailed(address=ADDRESS, peer=None, error=DeadlineExceeded("late"), failures=1, retry_in=2.0),

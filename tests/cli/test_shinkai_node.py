@@ -22,6 +22,7 @@ from p2pstack.errors import DeadlineExceeded
 from p2pstack.shinkai.directory.file import FileDirectory
 from p2pstack.shinkai.keys import NodeKeys
 from tests.aio.shell import until
+from tests.cli import relays
 from tests.cli.commands import Commands, Console, options_of, process
 from tests.cli.shinkai import ALICE, BOB, CAROL, ENVIRONMENT, NOWHERE, People, listed_node, node_process
 
@@ -77,6 +78,7 @@ async def test_messages_and_peers_are_shown(people: People, console: Console, co
 
 
 @pytest.mark.req("SHK-122")
+@pytest.mark.multicast
 async def test_nodes_on_a_local_network_are_given_no_address(
     people: People, console: Console, commands: Commands
 ) -> None:
@@ -243,10 +245,22 @@ async def test_a_relay_is_found_by_its_name(people: People, console: Console) ->
         assert up["address"].endswith(f"/tcp/{carol.events[0]['listening'].rpartition(':')[2]}")
 
 
-async def test_a_relay_that_nobody_knows(people: People, console: Console) -> None:
-    async with serving(people, ALICE, "--relay", "@@nobody.shinkai"):
-        assert (await console.event("relay_unknown"))["relay"] == "@@nobody.shinkai"
-        await console.event("started")
+@pytest.mark.req("SHK-76")
+async def test_a_relay_that_nobody_knows_yet(people: People, commands: Commands) -> None:
+    async with (
+        listed_node(people, CAROL) as carol,
+        node_process(*people.arguments(ALICE), "--relay", relays.RELAY) as alice,
+    ):
+        assert (await alice.event("started"))["libp2p"] is True
+        unknown = await alice.event("relay_unknown")
+        assert relays.RELAY in unknown["reason"]
+        assert 2.0 <= unknown["retry_in"] <= 3.0
+        told = (await commands.beside("peers", "--data", people.folder(ALICE), "--json")).json[0]
+        assert relays.RELAY in told["relay_error"]
+        shown = await commands.beside("peers", "--data", people.folder(ALICE))
+        assert "The relay is not connected: " in shown.out
+        relays.put(people, relays.RELAY, carol.events[0]["listening"], relays.KEYS)
+        assert (await alice.event("relay_up"))["peer_id"] == carol.events[0]["peer_ids"][0]
 
 
 async def test_a_relay_that_is_not_there(people: People, console: Console) -> None:

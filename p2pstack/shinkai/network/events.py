@@ -191,8 +191,11 @@ class RelayReserved(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayDown(Notice):
-    """The relay is not connected, or no longer: ``reason`` says why, ``retry_in`` in how many seconds it is dialled."""
+    """The relay is not connected, or no longer: ``reason`` says why, ``retry_in`` in how many seconds it is dialled.
 
-    address: Multiaddr
+    ``address`` is None until it was found out where the relay is.
+    """
+
+    address: Multiaddr | None
     reason: str
     retry_in: float

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
-from typing import Protocol
+from typing import TypeAlias
 
 from p2pstack.errors import P2PError, ProtocolNotSupported
 from p2pstack.host.events import PeerDisconnected
@@ -20,9 +20,12 @@ from p2pstack.services.dcutr.service import HolePunching
 from p2pstack.services.relay.client import RelayClient
 from p2pstack.shinkai.network.config import LinkConfig
 
-__all__ = ["KeptLink", "RelayLink", "ReservedRelay", "redial_delay", "upgrade"]
+__all__ = ["KeptLink", "ReservedRelay", "Where", "redial_delay", "upgrade"]
 
 logger = logging.getLogger("p2pstack.shinkai")
+
+Where: TypeAlias = str | Multiaddr | Callable[[], Awaitable[Multiaddr]]
+"""An address, or what finds one out, and raises a P2PError where it can't."""
 
 
 def redial_delay(attempts: int, config: LinkConfig, chance: float) -> float:
@@ -42,27 +45,31 @@ async def upgrade(punching: HolePunching, peer: PeerId) -> bool:
 
 
 class KeptLink:
-    """One peer at one address, dialled until it answers, and again when it is gone.
+    """One peer, dialled until it answers, and again when it is gone; where its address is to be found out, each time.
 
-    ``on_up`` is called with each connection's peer, ``on_down`` with why there is none and the seconds until the next
-    dial.
+    ``on_up`` is called with each connection's peer and the address that was dialled, ``on_down`` with why there is none
+    and the seconds until the next dial.
     """
 
     def __init__(
         self,
         host: BaseHost,
-        address: str | Multiaddr,
+        where: Where,
         config: LinkConfig,
         *,
-        on_up: Callable[[PeerId], None] = lambda _: None,
+        on_up: Callable[[PeerId, Multiaddr], None] = lambda *_: None,
         on_down: Callable[[str, float], None] = lambda *_: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.address = parse(address)
+        self.address: Multiaddr | None = None if callable(where) else parse(where)
+        """Where it was dialled last, or is to be dialled; None until that is found out."""
         self.peer: PeerId | None = None
         """Who answered last."""
         self.attempts = 0
-        """Dials since the last connection that was of use."""
+        """Dials since the last connection that was of use, and addresses that were not found out."""
+        self.error = ""
+        """Why there is no connection; empty while there is one, and until the first try has failed."""
+        self._find = where if callable(where) else None
         self._host = host
         self._config = config
         self._on_up = on_up
@@ -87,17 +94,20 @@ class KeptLink:
                 reason = str(error)
             delay = redial_delay(self.attempts, self._config, self._chance())
             self.attempts += 1
+            self.error = reason
             self._on_down(reason, delay)
             await asyncio.sleep(delay)
 
     async def _hold(self) -> None:
         """Connect, and return when the last connection to the peer has ended."""
+        address = await self._locate()
         async with self._host.events(PeerDisconnected) as events:
-            connection = await self._host.connect(self.address)
+            connection = await self._host.connect(address)
             peer = self.peer = connection.peer_id
+            self.error = ""
             self._host.protect(peer, "shinkai-link")
             try:
-                self._on_up(peer)
+                self._on_up(peer, address)
                 async with self._while_connected(peer):
                     # Of events that were dropped the newest stays: whatever comes is a reason to look.
                     while self._host.connections(peer):
@@ -105,31 +115,23 @@ class KeptLink:
             finally:
                 self._host.unprotect(peer, "shinkai-link")
 
+    async def _locate(self) -> Multiaddr:
+        """Return where to dial. An address that can't be found out this time is where it was before."""
+        if self._find is not None:
+            try:
+                self.address = await self._find()
+            except P2PError as error:
+                if self.address is None:
+                    raise
+                logger.info("%s is dialled again, where it is now is not known: %s", self.address, error)
+        assert self.address is not None
+        return self.address
+
     @contextlib.asynccontextmanager
     async def _while_connected(self, peer: PeerId) -> AsyncIterator[None]:
         """Do what lasts as long as the connection to ``peer``."""
         del peer
         yield
-
-
-class RelayLink(Protocol):
-    """What a manager wants of its relay; see :class:`ReservedRelay`."""
-
-    address: Multiaddr
-    peer: PeerId | None
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection to it."""
-
-    async def run(self) -> None:
-        """Keep the connection, until cancelled."""
-
-    def addresses_of(self, peer: PeerId) -> tuple[Multiaddr, ...]:
-        """Return where ``peer`` can be dialled through the relay."""
-
-    async def upgrade(self, peer: PeerId) -> bool:
-        """Try to have a connection to ``peer`` that passes no relay; whether there is one."""
 
 
 class ReservedRelay(KeptLink):
@@ -142,17 +144,17 @@ class ReservedRelay(KeptLink):
     def __init__(
         self,
         host: BaseHost,
-        address: str | Multiaddr,
+        where: Where,
         config: LinkConfig,
         client: RelayClient,
         punching: HolePunching,
         *,
-        on_up: Callable[[PeerId], None] = lambda _: None,
+        on_up: Callable[[PeerId, Multiaddr], None] = lambda *_: None,
         on_down: Callable[[str, float], None] = lambda *_: None,
         on_reserved: Callable[[PeerId, tuple[Multiaddr, ...]], None] = lambda *_: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(host, address, config, on_up=on_up, on_down=on_down, chance=chance)
+        super().__init__(host, where, config, on_up=on_up, on_down=on_down, chance=chance)
         self._client = client
         self._punching = punching
         self._on_reserved = on_reserved
@@ -164,7 +166,7 @@ class ReservedRelay(KeptLink):
 
     def addresses_of(self, peer: PeerId) -> tuple[Multiaddr, ...]:
         """Return where ``peer`` is, if it has reserved with this relay, too; nothing while it is not connected."""
-        if self.peer is None or self.peer == peer or not self.connected:
+        if self.address is None or self.peer is None or self.peer == peer or not self.connected:
             return ()
         return (circuit_address(without_peer(self.address), self.peer),)
 

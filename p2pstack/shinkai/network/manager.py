@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,7 +42,7 @@ from p2pstack.shinkai.network.events import MessageReceived, Notice, PeerDiscove
 from p2pstack.shinkai.network.finding import Finder, FoundBy, join_dht, search_lan
 from p2pstack.shinkai.network.gossip import GossipMessages, Published
 from p2pstack.shinkai.network.handler import Received, ShinkaiMessageHandler
-from p2pstack.shinkai.network.links import RelayLink, ReservedRelay, upgrade
+from p2pstack.shinkai.network.links import ReservedRelay, Where, upgrade
 from p2pstack.shinkai.network.profiles import Profile
 from p2pstack.shinkai.network.turns import Turns
 from p2pstack.shinkai.network.watcher import Watcher
@@ -61,11 +61,10 @@ class LibP2PManager:
         profile: SEED or HEAD.
         handler: where messages go.
         listen: addresses that the host listens on from the start.
-        relay: where the relay is, whose connection is kept; None for no relay.
+        relay: where the relay is, whose connection is kept, or what finds that out for each dial; None for no relay.
         bootstrap: where peers are by which the network is entered, ``/dnsaddr`` lists included (SHK-124).
         database: the node's file, in which peers are remembered; None: only as long as this lives.
         config: limits and habits.
-        relay_link: makes what stands for the relay, of the host and the address; None: :class:`ReservedRelay`.
 
     Raises:
         LocalError: the profile is BOTH.
@@ -81,11 +80,10 @@ class LibP2PManager:
         profile: Profile,
         handler: ShinkaiMessageHandler,
         listen: Sequence[str | Multiaddr] = (),
-        relay: str | Multiaddr | None = None,
+        relay: Where | None = None,
         bootstrap: Sequence[str | Multiaddr] = (),
         database: Database | None = None,
         config: ManagerConfig | None = None,
-        relay_link: Callable[[Host, Multiaddr], RelayLink] | None = None,
     ) -> None:
         if profile is Profile.BOTH:
             raise LocalError("a manager has one profile: make one for each")
@@ -114,7 +112,7 @@ class LibP2PManager:
         self.bootstrap = Bootstrap(host, bootstrap, config=config.bootstrap) if bootstrap else None
         """By whom the network is entered; None where nobody was named."""
         self._circuits: tuple[RelayClient, HolePunching] | None = None
-        self.relay = None if relay is None else (relay_link or self._reserved_relay)(host, parse(relay))
+        self.relay = None if relay is None else self._reserved_relay(relay)
         if profile is Profile.HEAD and self._circuits is None:
             self._pass_circuits()
         # As a server where we can be dialled, and so have no relay.
@@ -158,18 +156,19 @@ class LibP2PManager:
         made = self._circuits = RelayClient(self.host), HolePunching(self.host)
         return made
 
-    def _reserved_relay(self, host: Host, address: Multiaddr) -> RelayLink:
+    def _reserved_relay(self, where: Where) -> ReservedRelay:
         client, punching = self._pass_circuits()
-        return ReservedRelay(
-            host,
-            address,
+        link = ReservedRelay(
+            self.host,
+            where,
             self.config.links,
             client,
             punching,
-            on_up=lambda peer: self._bus.emit(RelayUp(peer=peer, address=address)),
-            on_down=lambda why, wait: self._bus.emit(RelayDown(address=address, reason=why, retry_in=wait)),
-            on_reserved=lambda peer, where: self._bus.emit(RelayReserved(peer=peer, addresses=where)),
+            on_up=lambda peer, address: self._bus.emit(RelayUp(peer=peer, address=address)),
+            on_down=lambda why, wait: self._bus.emit(RelayDown(address=link.address, reason=why, retry_in=wait)),
+            on_reserved=lambda peer, places: self._bus.emit(RelayReserved(peer=peer, addresses=places)),
         )
+        return link
 
     # -- life
 

@@ -139,6 +139,7 @@ class NodeBase:
                 if manager.bootstrap is not None
                 for failed in manager.bootstrap.failing
             },
+            relay_error=self._libp2p.relay_error,
             queue=queue,
             jobs=jobs,
             messages=messages,

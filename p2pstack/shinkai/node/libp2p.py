@@ -17,6 +17,7 @@ from p2pstack.shinkai.message import ShinkaiMessage
 from p2pstack.shinkai.names import ShinkaiName
 from p2pstack.shinkai.network.events import PeerUp
 from p2pstack.shinkai.network.handler import ShinkaiMessageHandler
+from p2pstack.shinkai.network.links import Where
 from p2pstack.shinkai.network.manager import LibP2PManager
 from p2pstack.shinkai.network.profiles import Profile, identity_of_agent
 from p2pstack.shinkai.node.config import NodeConfig
@@ -69,6 +70,12 @@ class LibP2PHalf:
         """The relays that answered last, where this node was told of one."""
         return [manager.relay.peer for manager in self.managers if manager.relay is not None and manager.relay.peer]
 
+    @property
+    def relay_error(self) -> str:
+        """Why the relay is not connected; empty if it is, or there is none."""
+        errors = (manager.relay.error for manager in self.managers if manager.relay is not None)
+        return next(filter(None, errors), "")
+
     def relay_name(self) -> ShinkaiName | None:
         """Return the name that a relay which is connected claims, or None."""
         for manager in self.managers:
@@ -86,7 +93,7 @@ class LibP2PHalf:
         handler: ShinkaiMessageHandler,
         listener: TcpListener | None,
         endpoint: Endpoint,
-        relay: str | Multiaddr | None,
+        relay: Where | None,
         bootstrap: Sequence[str | Multiaddr],
         database: Database,
     ) -> None:
@@ -98,7 +105,7 @@ class LibP2PHalf:
             handler: takes what comes in.
             listener: the node's port, which hands libp2p connections over; None: the manager listens itself.
             endpoint: where the node was told to listen.
-            relay: the relay's address.
+            relay: the relay's address, or what finds it out.
             bootstrap: peers by which the network is entered.
             database: where peers are remembered.
         """

@@ -42,6 +42,7 @@ from p2pstack.shinkai.node.libp2p import LibP2PHalf
 from p2pstack.shinkai.node.listening import listen_endpoint
 from p2pstack.shinkai.node.outgoing import peer_endpoint
 from p2pstack.shinkai.node.parts import NodeParts
+from p2pstack.shinkai.node.relays import relay_place
 from p2pstack.shinkai.node.results import SendResult
 from p2pstack.shinkai.node.sender import Notifier, SendOptions
 from p2pstack.shinkai.node.store import Kind, MessageStore
@@ -65,7 +66,7 @@ class ShinkaiNode(NodeBase):
         config: limits and times.
         profile: HEAD as nodes of today, SEED as those of June 2025, or BOTH.
         listen: ``host:port`` or a multiaddr; one port for messages over TCP and for libp2p. Port 0 picks a free one.
-        relay: the multiaddr of a libp2p relay to stay connected to.
+        relay: a libp2p relay to stay connected to: its multiaddr, or its name, which is looked up until it is found.
         proxy: the name of the relay node that messages to and from nodes behind one go through.
         bootstrap: multiaddrs of peers to stay connected to, and to find all others by; ``/dnsaddr`` lists, too.
         ws_manager: told of every message that is stored: a started ``WsManager``, or anything with its ``notify``.
@@ -73,7 +74,7 @@ class ShinkaiNode(NodeBase):
         entropy: random bytes.
 
     Raises:
-        InvalidName: ``name`` is none.
+        InvalidName: ``name`` is none, or a relay's.
         ConfigError: ``listen`` is no address.
     """
 
@@ -87,7 +88,7 @@ class ShinkaiNode(NodeBase):
         config: NodeConfig | None = None,
         profile: Profile = Profile.HEAD,
         listen: str = "0.0.0.0:9552",
-        relay: str | Multiaddr | None = None,
+        relay: str | Multiaddr | ShinkaiName | None = None,
         proxy: str | ShinkaiName | None = None,
         bootstrap: Sequence[str | Multiaddr] = (),
         ws_manager: Notifier | None = None,
@@ -98,7 +99,7 @@ class ShinkaiNode(NodeBase):
         super().__init__(_name(name), keys, config, profile, listen_endpoint(listen))
         self.directory = directory
         self._data = data
-        self._relay = relay
+        self._relay = relay_place(relay, directory)
         self._proxy = None if proxy is None else _name(proxy)
         self._bootstrap = tuple(bootstrap)
         self._ws_manager = ws_manager

@@ -85,12 +85,12 @@ class Outgoing:
         """
         try:
             route = await self.route(parcel.recipient, directory)
-            relay = await self._relay(directory) if proxy is None else await self.route(proxy, directory)
         except DirectoryError as error:
             return _failed([Attempt("directory", str(error))], error.reason)
         except P2PError as error:
             return _failed([Attempt("directory", str(error))], "directory-unavailable")
         errors: list[Attempt] = []
+        relay = await self._relay(proxy, directory, errors)
         reached = False
         for way in self.ways:
             outcome = await self._by(way, parcel, route, relay)
@@ -110,15 +110,22 @@ class Outgoing:
             reached = outcome.reached
         return _failed(errors, UNACKNOWLEDGED if reached else "unreachable", unreachable=not reached)
 
-    async def _relay(self, directory: Directory | None) -> Route | None:
-        """Look up the relay that we are connected to, by the name that it claims: its keys are the directory's."""
-        name = self.relay_name()
+    async def _relay(
+        self, proxy: ShinkaiName | None, directory: Directory | None, errors: list[Attempt]
+    ) -> Route | None:
+        """Look up our relay, ``proxy`` or the one that we are connected to, by the name that it claims.
+
+        Its keys are the directory's. Without it those can be written to that need no relay.
+        """
+        name = proxy or self.relay_name()
         if name is None:
             return None
         try:
             return await self.route(name, directory)
         except P2PError as error:
             logger.debug("our relay %s can't be looked up: %s", name, error)
+            if proxy is not None:
+                errors.append(Attempt("directory", f"the relay {name} can't be looked up: {error}"))
             return None
 
     def _only_by_relay(self, route: Route) -> bool:

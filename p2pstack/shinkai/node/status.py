@@ -39,6 +39,9 @@ class NodeStatus:
     bootstrap_errors: Mapping[str, str]
     """Bootstrap addresses that lead to nobody at the moment, and why."""
 
+    relay_error: str
+    """Why the relay is not connected; empty if it is, or there is none."""
+
     queue: QueueStats
     """Messages that are to be delivered."""
 

@@ -7,6 +7,7 @@ a subtopic, all inboxes. ``unsubscriptions`` takes that back. Needs the extra ``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -30,6 +31,9 @@ logger = logging.getLogger("p2pstack.shinkai")
 _MAX_REQUEST = 65_536
 _MAX_SUBSCRIPTIONS = 256
 _TOPIC = "inbox"
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds for telling the clients good-bye. Against those that say nothing, or do not answer."""
 
 
 class WsManager:
@@ -65,6 +69,7 @@ class WsManager:
         self._max_waiting = max_waiting
         self._server: Server | None = None
         self._clients: dict[ServerConnection, _Client] = {}
+        self._connections: set[ServerConnection] = set()
 
     def __len__(self) -> int:
         """Clients that are connected."""
@@ -103,17 +108,26 @@ class WsManager:
             self._host,
             self._port,
             process_request=self._admit,
+            create_connection=_noted(self._connections),
             max_size=_MAX_REQUEST,
             max_queue=4,
             compression=None,
         )
 
     async def close(self) -> None:
-        """Tell the clients good-bye, and end. Closing twice is fine."""
+        """Tell the clients good-bye, and end, within ``CLOSE_TIMEOUT`` seconds. Closing twice is fine."""
         server, self._server = self._server, None
-        if server is not None:
+        if server is None:
+            return
+        try:
             await close_servers([server])
-            await server.wait_closed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await server.wait_closed()
+        finally:
+            for connection in tuple(self._connections):
+                connection.transport.abort()
+        await server.wait_closed()
 
     def notify(self, inbox: str, message: bytes) -> int:
         """Tell who wants to hear of ``inbox`` of a message, its JSON; return how many that are. Never waits."""
@@ -148,12 +162,15 @@ class WsManager:
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:
+        from websockets.exceptions import ConnectionClosed
+
         client = _Client(self._max_waiting)
         self._clients[connection] = client
         sender = asyncio.get_running_loop().create_task(client.send_to(connection))
         try:
-            async for request in connection:
-                await connection.send(self._answer(client, request))
+            with contextlib.suppress(ConnectionClosed):
+                async for request in connection:
+                    await connection.send(self._answer(client, request))
         finally:
             del self._clients[connection]
             sender.cancel()
@@ -166,6 +183,25 @@ class WsManager:
             self.counters["malformed"] += 1
             return json.dumps({"message_type": "ShinkaiMessage", "error_message": str(error)})
         return json.dumps({"subscriptions": sorted(client.inboxes)})
+
+
+def _noted(connections: set[ServerConnection]) -> type[ServerConnection]:
+    """Return what connections are made of that are in ``connections`` as long as their sockets are open.
+
+    The server itself names those alone that have sent a request.
+    """
+    from websockets.asyncio.server import ServerConnection
+
+    class Noted(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            connections.add(self)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.discard(self)
+            super().connection_lost(exc)
+
+    return Noted
 
 
 class _Client:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from p2pstack.errors import DeadlineExceeded
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.multiaddrs import Multiaddr
 from p2pstack.identity.peer_id import PeerId
@@ -40,7 +41,7 @@ async def test_a_peer_that_drops_at_once_is_waited_for_longer_each_time() -> Non
             near,
             far.full_addresses[0],
             LinkConfig(base=0.01, cap=0.04, jitter=0.0),
-            on_up=ups.append,
+            on_up=lambda peer, _: ups.append(peer),
             on_down=lambda _, wait: waits.append(wait),
         )
         task = asyncio.create_task(link.run())
@@ -68,6 +69,61 @@ async def test_after_a_connection_that_lasted_the_waits_begin_anew() -> None:
             await far.disconnect(near.peer_id)
             await until(lambda number=number: len(waits) == number)  # type: ignore[misc]
         assert waits == [0.01] * 3
+        await ended(task)
+
+
+@pytest.mark.req("SHK-76")
+async def test_an_address_that_is_not_known_is_looked_up_until_it_is() -> None:
+    downs: list[tuple[str, float]] = []
+    places: list[Multiaddr] = []
+
+    async def find() -> Multiaddr:
+        if not places:
+            raise DeadlineExceeded("nobody says where")
+        return places[-1]
+
+    def on_down(reason: str, wait: float) -> None:
+        downs.append((reason, wait))
+        if len(downs) == 3:
+            places.extend(far.full_addresses)
+
+    async with Host(listen=[LOOPBACK]) as near, Host(listen=[LOOPBACK]) as far:
+        config = LinkConfig(base=0.01, cap=0.02, jitter=0.01)
+        link = KeptLink(near, find, config, on_down=on_down, chance=lambda: 0.5)
+        assert link.address is None
+        task = asyncio.create_task(link.run())
+        await until(lambda: downs)
+        assert link.error == "nobody says where"
+        await until(lambda: link.connected)
+        assert downs == [("nobody says where", pytest.approx(wait)) for wait in (0.015, 0.025, 0.025)]
+        assert (link.peer, link.address, link.error) == (far.peer_id, far.full_addresses[0], "")
+        await ended(task)
+
+
+@pytest.mark.req("SHK-76")
+async def test_it_is_dialled_where_it_is_by_now_or_where_it_was() -> None:
+    places: list[Multiaddr] = []
+
+    async def find() -> Multiaddr:
+        if not places:
+            raise DeadlineExceeded("nobody says where")
+        return places[-1]
+
+    async with Host(listen=[LOOPBACK]) as near, Host(listen=[LOOPBACK]) as far, Host(listen=[LOOPBACK]) as other:
+        ups: list[tuple[PeerId, Multiaddr]] = []
+        places.append(far.full_addresses[0])
+        link = KeptLink(
+            near, find, LinkConfig(base=0.01, cap=0.04, jitter=0.0), on_up=lambda peer, where: ups.append((peer, where))
+        )
+        task = asyncio.create_task(link.run())
+        await until(lambda: link.connected and far.connections(near.peer_id))
+        places.clear()
+        await far.disconnect(near.peer_id)
+        await until(lambda: len(ups) == 2 and far.connections(near.peer_id))
+        places.append(other.full_addresses[0])
+        await far.disconnect(near.peer_id)
+        await until(lambda: len(ups) == 3)
+        assert ups == [(far.peer_id, far.full_addresses[0])] * 2 + [(other.peer_id, other.full_addresses[0])]
         await ended(task)
 
 

@@ -86,6 +86,17 @@ async def test_directories_that_fail_say_so() -> None:
     assert (await outgoing(known=MemoryDirectory()).attempt(parcel())).reason == "unknown-identity"
 
 
+@pytest.mark.req("SHK-81")
+async def test_a_relay_that_is_not_known_holds_up_nobody_who_needs_none() -> None:
+    way = FakeWay(WayOutcome(SendState.ACKNOWLEDGED))
+    outcome = await outgoing(way).attempt(parcel(), proxy=ShinkaiName.parse("@@nobody.shinkai"))
+    assert outcome.state is SendState.ACKNOWLEDGED
+    assert [attempt.way for attempt in outcome.attempts] == ["directory"]
+    it = outgoing(way)
+    it.relay_name = lambda: ShinkaiName.parse("@@nobody.shinkai")
+    assert (await it.attempt(parcel())).attempts == ()
+
+
 async def test_nobody_there_is_unreachable() -> None:
     outcome = await outgoing().attempt(parcel())
     assert outcome.unreachable

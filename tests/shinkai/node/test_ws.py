@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from p2pstack.errors import ConfigError
-from p2pstack.shinkai.node.ws import WsManager
-from tests.shinkai.node.pairs import ALICE, BOB, directory, running, until
+from p2pstack.shinkai.node.ws import CLOSE_TIMEOUT, WsManager
+from tests.shinkai.node.pairs import ALICE, BOB, closed, directory, running, until
 
 INBOX = f"inbox::{ALICE}::{BOB}::false"
 
@@ -100,6 +101,50 @@ async def test_a_client_that_is_too_slow_is_dropped() -> None:
         assert [manager.notify(INBOX, b"{}") for _ in range(3)] == [1, 1, 0]
         assert manager.counters["slow"] == 1
         await until(lambda: len(manager) == 0)
+
+
+@pytest.mark.req("SHK-96")
+async def test_closing_waits_for_no_client_that_says_nothing() -> None:
+    loop = asyncio.get_running_loop()
+    manager = WsManager()
+    await manager.start()
+    silent, writer = await asyncio.open_connection("127.0.0.1", manager.port)
+    half, other = await asyncio.open_connection("127.0.0.1", manager.port)
+    other.write(b"GET / HTTP/1.1\r\n")
+    async with connect(url(manager)) as client:
+        await until(lambda: len(manager) == 1 and len(manager._connections) == 3)
+        since = loop.time()
+        await manager.close()
+        assert loop.time() - since < CLOSE_TIMEOUT + 2.0
+        with pytest.raises(ConnectionClosedOK, match="1001"):
+            await client.recv()
+    assert (len(manager), manager._connections) == (0, set())
+    for reader in (silent, half):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    for each in (writer, other):
+        await closed(each)
+
+
+@pytest.mark.req("SHK-96")
+async def test_closing_waits_for_no_client_that_does_not_say_good_bye() -> None:
+    loop = asyncio.get_running_loop()
+    manager = WsManager()
+    await manager.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", manager.port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    await until(lambda: len(manager) == 1)
+    since = loop.time()
+    await manager.close()
+    assert loop.time() - since < CLOSE_TIMEOUT + 2.0
+    assert (len(manager), manager._connections) == (0, set())
+    with contextlib.suppress(ConnectionResetError):
+        # The answer to its request, then good-bye.
+        assert b"\x88" in await reader.read()
+    await closed(writer)
 
 
 async def test_closing_twice_is_fine() -> None:
