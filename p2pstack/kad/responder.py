@@ -77,6 +77,8 @@ class Responder:
         return Message(type=request.type, closer=closer)
 
     def _target(self, key: bytes) -> Contact | None:
+        if len(key) < 2 or len(key) != key[1] + 2:
+            return None  # most keys are no ids, and an exception costs as much as the rest of an answer
         try:
             peer = PeerId(key)
         except DecodeError:

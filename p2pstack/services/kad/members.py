@@ -46,6 +46,8 @@ class Members:
         self._messenger = messenger
         self._counters = counters
         self._probes: dict[PeerId, asyncio.Task[bool]] = {}
+        self._answered: dict[PeerId, None] = {}
+        """Who has answered, and not yet told what it speaks: the oldest first."""
 
     def __len__(self) -> int:
         """Peers that are being tried."""
@@ -56,16 +58,19 @@ class Members:
     def identified(self, info: PeerInfo, connection: Connection) -> None:
         """A peer has told what it speaks: try it, or let it leave."""
         peer = info.peer
+        answered = peer in self._answered
+        self._answered.pop(peer, None)
         if self._config.protocol not in info.protocols:
             if self._table.remove(peer, monotonic()):
                 self._removed(peer)
-        elif peer in self._table:
+        elif answered or peer in self._table:
             self._add(self._contact(peer, info.addresses))
-        elif not connection.relayed and peer not in self._probes:
-            if len(self._probes) < self._config.max_probes:
-                self._probe(Contact(peer, info.addresses))
-            else:
-                self._counters["probe-skipped"] += 1
+        elif connection.relayed or peer in self._probes or self._messenger.is_asking(connection):
+            return  # what it is being asked tells as much as asking it for itself
+        elif len(self._probes) < self._config.max_probes:
+            self._probe(Contact(peer, info.addresses))
+        else:
+            self._counters["probe-skipped"] += 1
 
     def _probe(self, contact: Contact) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(self.try_out(contact))
@@ -108,8 +113,14 @@ class Members:
     def heard(self, contact: Contact) -> None:
         """A peer has answered: it may get into the table, if it is a server (KAD-03)."""
         peer = contact.peer
-        if not self._table.heard(peer, monotonic()) and self._host.peerstore.speaks(peer, self._config.protocol):
+        if self._table.heard(peer, monotonic()):
+            return
+        if self._host.peerstore.speaks(peer, self._config.protocol):
             self._add(self._contact(peer, contact.addresses))
+            return
+        self._answered[peer] = None
+        if len(self._answered) > self._config.max_probes:
+            del self._answered[next(iter(self._answered))]
 
     def failed(self, peer: PeerId) -> None:
         """A request to a peer has failed."""

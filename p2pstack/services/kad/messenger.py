@@ -35,12 +35,13 @@ _SENT = {kind: f"sent.{kind.name}" for kind in MessageType}
 
 
 class _Line:
-    """The streams on one connection: those that wait for a request, and how many more there may be."""
+    """The streams on one connection: those that wait for a request, those that carry one, and room for more."""
 
-    __slots__ = ("idle", "slots")
+    __slots__ = ("busy", "idle", "slots")
 
     def __init__(self, limit: int) -> None:
         self.idle: list[Stream] = []
+        self.busy = 0
         self.slots = asyncio.Semaphore(limit)
 
 
@@ -157,6 +158,7 @@ class Messenger:
             self.collecting += size
             reserved = size
 
+        line.busy += 1
         try:
             stream.write(frame)
             answer = decode(await stream.read_frame(self._config.kad.max_received, reserve), self._config.kad)
@@ -167,6 +169,7 @@ class Messenger:
             stream.reset()
             raise
         finally:
+            line.busy -= 1
             self.collecting -= reserved
         if len(line.idle) < self._config.max_idle_streams:
             line.idle.append(stream)
@@ -179,6 +182,11 @@ class Messenger:
         if line is None:
             line = self._lines[connection] = _Line(self._config.max_outbound_streams)
         return line
+
+    def is_asking(self, connection: Connection) -> bool:
+        """Whether an answer is waited for on a connection."""
+        line = self._lines.get(connection)
+        return line is not None and line.busy > 0
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended."""

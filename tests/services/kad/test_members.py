@@ -13,8 +13,9 @@ from p2pstack.host.host import BaseHost
 from p2pstack.kad.messages import Message
 from p2pstack.services.kad.config import Mode
 from p2pstack.services.standard import Host
+from tests.kad.making import contact, peer
 from tests.services.hosts import LOOPBACK, until
-from tests.services.kad.nodes import PROTOCOL, honest, liar, node, settings, turns
+from tests.services.kad.nodes import PROTOCOL, honest, liar, network, node, settings, turns
 
 
 @pytest.mark.req("KAD-03", "KAD-11")
@@ -109,3 +110,23 @@ async def test_protocols_are_networks_of_their_own() -> None:
         await turns()
         assert not len(dht.routing_table)
         assert not len(other.routing_table)
+
+
+@pytest.mark.req("KAD-03", "KAD-11")
+async def test_who_a_lookup_asks_gets_in_by_its_answer_and_is_asked_nothing_else() -> None:
+    async with network(5) as nodes, node(settings(mode=Mode.CLIENT)) as (_, dht):
+        await dht.bootstrap([str(nodes[0][0].full_addresses[0])], refresh=False)
+        before = dht.counters["sent.FIND_NODE"]
+        found = await dht.closest(b"key")
+        assert found.progress.requests == 5
+        await until(lambda: len(dht.routing_table) == 5)
+        assert dht.counters["sent.FIND_NODE"] - before == 5
+
+
+async def test_of_those_who_have_answered_and_not_said_what_they_speak_few_are_remembered() -> None:
+    async with node(replace(settings(), max_probes=2)) as (_, dht):
+        members = dht._engine.members
+        for number in range(3):
+            members.heard(contact(number))
+        assert list(members._answered) == [peer(1), peer(2)]
+        assert not len(dht.routing_table)
