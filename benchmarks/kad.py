@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,7 @@ def look_up(stack: Stack, *, nodes: int, count: int) -> Lookups:
     Raises RunFailed where a node does not join, or a lookup does not name them all.
     """
     with _network(stack, nodes) as entrance:
+        time.sleep(stack.sizes.dht_rest)
         nearest = min(nodes, 20)
         first = []
         for number in range(NEW_CLIENTS + 1):

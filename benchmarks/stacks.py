@@ -60,6 +60,8 @@ class Sizes:
     dht_nodes: int = 20
     lookups: int = 1_000
     """In a network of so many nodes."""
+    dht_rest: float = 12.0
+    """Before them: nodes that have entered look their tables over once more, ours after ten seconds."""
     simulated_nodes: int = 1000
     shinkai: int = 4000
     """Messages from one Shinkai node to another."""
@@ -83,6 +85,7 @@ class Sizes:
             gossip_timed=self.gossip_timed // 10,
             relayed_bytes=self.relayed_bytes // 10,
             lookups=self.lookups // 10,
+            dht_rest=0.0,
             simulated_nodes=self.simulated_nodes // 10,
             shinkai=self.shinkai // 10,
             imports=2,
