@@ -12,7 +12,9 @@ import functools
 import gc
 import inspect
 import os
+import sys
 from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -41,6 +43,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if item.get_closest_marker("multicast") is None or sys.platform == "win32":
+        return (yield)
+    import fcntl
+
+    # Another run of the tests on this machine would hear this one, and answer. This file is there for both to lock.
+    with Path(__file__).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     # What a file's tests have left in caches and reports stays, too, and grows to more than the modules.
@@ -54,7 +68,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     function = pyfuncitem.obj
     mark = pyfuncitem.get_closest_marker("deadline")
     deadline = float(mark.args[0]) if mark else DEADLINE_SECONDS
-    factory = _loop_factory(pyfuncitem.config.getoption("--loop"))
+
+    def factory() -> asyncio.AbstractEventLoop:
+        # Asked for at each call: a property test is made synchronous once, and may then run on several loops.
+        return _new_loop(pyfuncitem.config.getoption("--loop"))
 
     property_test = getattr(function, "hypothesis", None)
     if property_test is not None and inspect.iscoroutinefunction(property_test.inner_test):
@@ -81,12 +98,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def _loop_factory(name: str) -> LoopFactory:
+def _new_loop(name: str) -> asyncio.AbstractEventLoop:
     if name == "uvloop":
         import uvloop
 
-        return uvloop.new_event_loop
-    return asyncio.new_event_loop
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
 
 
 def _synchronous(

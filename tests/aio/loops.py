@@ -17,7 +17,9 @@ LOOPS = ("asyncio", "uvloop") if importlib.util.find_spec("uvloop") is not None 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if inspect.iscoroutinefunction(metafunc.function) and "loop_name" in metafunc.fixturenames:
+    property_test = getattr(metafunc.function, "hypothesis", None)
+    function = metafunc.function if property_test is None else property_test.inner_test
+    if inspect.iscoroutinefunction(function) and "loop_name" in metafunc.fixturenames:
         metafunc.parametrize("loop_name", LOOPS, indirect=True)
 
 

@@ -15,6 +15,8 @@ from p2pstack.services.mdns.service import Mdns
 from tests.cli.commands import Commands, Console, options_of
 from tests.services.mdns.loopback import loopback
 
+pytestmark = pytest.mark.multicast
+
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
 

@@ -78,6 +78,17 @@ def test_other():
     pass
 """
 
+MULTICAST = """
+import fcntl
+import pytest
+import tests.conftest
+
+@pytest.mark.multicast
+def test_no_other_run_is_at_it():
+    with open(tests.conftest.__file__) as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+
 
 def run(folder: Path, text: str, *options: str, ci: bool = False) -> dict[str, str]:
     """Run a file of tests with our conftest; test name -> what its report says, with the outcome in front."""
@@ -120,3 +131,8 @@ def test_interop_tests_are_not_skipped_in_ci(tmp_path: Path, ci: bool, outcome: 
     found = run(tmp_path, SKIPPED, ci=ci)
     assert found["test_interop"].split()[0] in {outcome, "ERROR" if ci else outcome}
     assert found["test_other"].split()[0] == "SKIPPED"
+
+
+def test_tests_that_multicast_wait_for_each_other(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    assert run(tmp_path, MULTICAST)["test_no_other_run_is_at_it"].split() == ["PASSED"]

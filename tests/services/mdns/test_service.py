@@ -28,6 +28,8 @@ from tests.mdns.lan import peer_of
 from tests.services.hosts import LOOPBACK, next_event, until
 from tests.services.mdns.loopback import loopback, own_config, stranger
 
+pytestmark = pytest.mark.multicast
+
 ELSEWHERE = parse("/ip4/127.0.0.1/tcp/9")
 
 

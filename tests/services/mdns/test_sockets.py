@@ -11,6 +11,8 @@ import pytest
 from p2pstack.services.mdns.sockets import GROUPS, HOPS, PORT, open_socket
 from tests.services.mdns.loopback import loopback_segment, stranger
 
+pytestmark = pytest.mark.multicast
+
 SECONDS = 5.0
 
 

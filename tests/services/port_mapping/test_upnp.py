@@ -18,7 +18,7 @@ from p2pstack.services.port_mapping.upnp import OTHER_PORTS, PERMANENT, UpnpGate
 from tests.services.hosts import until
 from tests.services.port_mapping.gateways import OUTSIDE, igd, on_linux
 
-pytestmark = on_linux
+pytestmark = [on_linux, pytest.mark.multicast]
 
 
 @pytest.fixture

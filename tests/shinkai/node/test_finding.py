@@ -333,6 +333,7 @@ async def test_one_who_says_the_truth_is_enough() -> None:
 
 
 @pytest.mark.req("SHK-122")
+@pytest.mark.multicast
 async def test_nodes_on_a_local_network_need_no_address_at_all() -> None:
     known = directory()
     config = replace(QUICK, manager=ManagerConfig(finding=FindingConfig(mdns=True, interfaces=("lo",))))
@@ -359,6 +360,7 @@ async def test_it_takes_part_unless_it_is_told_not_to(dht: bool, told: dict[str,
         assert (None if found is None else found.serving) is serving
 
 
+@pytest.mark.multicast
 async def test_a_relay_takes_no_part_where_it_is_told_not_to() -> None:
     async with relaying(directory(), config=RelayerConfig(finding=FindingConfig(dht=False, mdns=True))) as relayer:
         assert relayer.dht is None
