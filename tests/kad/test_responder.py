@@ -155,6 +155,7 @@ def test_the_peer_that_is_asked_for_stands_in_front() -> None:
     assert [each.peer for each in one.closer(peer(5).to_bytes())].count(peer(5)) == 1
     assert peer(501) not in [each.peer for each in one.closer(peer(501).to_bytes())]
     assert peer(502) not in [each.peer for each in one.closer(peer(502).to_bytes())]
+    assert len(one.closer(b"\x11\x01a")) == 20, "a multihash, but none of a peer"
 
 
 @pytest.mark.req("KAD-04")
