@@ -37,10 +37,12 @@ each_other = pytest.mark.parametrize("kind", ["go", "rust", "p2pstack"])
 
 
 @each_combination
+@pytest.mark.deadline(90.0)
 @pytest.mark.req("DCUTR-02", "DCUTR-03", "DCUTR-07")
 async def test_a_relayed_connection_becomes_a_direct_one(peers: Peers, relay: str, listener: str, dialer: str) -> None:
     async with peers.listen(relay, "--relay") as node, listening(peers, listener, node) as circuit:
-        direct = await peers.dial(dialer, circuit, "dcutr", "--dcutr", "--wait", 20)
+        # Where two of rust dial each other on a busy machine the first try may fail, after ten seconds.
+        direct = await peers.dial(dialer, circuit, "dcutr", "--dcutr", "--wait", 50, seconds=55)
         assert "p2p-circuit" not in direct["remote"]
         assert direct["rtt_us"] > 0
 
