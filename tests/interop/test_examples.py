@@ -59,7 +59,7 @@ async def test_gossip_with_the_dialer_of_the_other_end(peers: Peers, kind: str) 
         async with peers.run(kind, "gossip", node.address, *options) as publisher:
             assert (await publisher.event("gossip"))["sent"] == 3
             await program.until(
-                lambda: sum("b'\\x00\\x00\\x00" in line for line in program.errors) == 3, "three messages"
+                lambda: sum("\\x00\\x00\\x00" in line for line in program.errors) == 3, "three messages"
             )
 
 

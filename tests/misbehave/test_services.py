@@ -386,7 +386,8 @@ async def test_perf_of_2_64_bytes_until_the_client_leaves(leave: str) -> None:
         growth = Growth()
         stream_id = await attacker.open_stream(PERF, b"\xff" * 8, fin=True)
         await attacker.send_frames(frame(WINDOW_UPDATE, 0, stream_id, 1 << 30))
-        await attacker.read_stream(stream_id, 10_000_000)
+        for _ in range(10):  # what the attacker holds counts, too
+            await attacker.read_stream(stream_id, 1_000_000)
         if leave == "reset":
             await attacker.send_frames(frame(WINDOW_UPDATE, RST, stream_id, 0))
             await attacker.barrier()
