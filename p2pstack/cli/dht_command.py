@@ -11,7 +11,7 @@ from p2pstack.cli.arguments import CommandError
 from p2pstack.cli.dht_node import enter
 from p2pstack.cli.dht_operations import Outcome, Wish, operate
 from p2pstack.cli.keyfiles import read_key
-from p2pstack.cli.output import Output, duration, printable
+from p2pstack.cli.output import Output, counted, duration, printable
 from p2pstack.cli.people_host import open_host
 from p2pstack.cli.running import run, stop_requests
 from p2pstack.errors import DecodeError
@@ -38,7 +38,7 @@ async def _run(options: argparse.Namespace, output: Output) -> int:
     bootstrap = tuple(options.bootstrap) if stays else ()
     config = KademliaConfig(protocol=options.protocol, mode=Mode.CLIENT, refresh=stays, bootstrap=bootstrap)
     async with open_host(options, listen=[options.listen] if stays else []) as host, Kademlia(host, config) as dht:
-        await enter(dht, options.bootstrap, options.timeout, refresh=False)
+        await enter(dht, options.bootstrap, options.timeout)
         outcome = await operate(dht, wish, options.timeout)
         if stays and outcome.ok:
             with stop_requests(stdin=False) as stop:
@@ -147,16 +147,12 @@ def _show(wish: Wish, outcome: Outcome, output: Output) -> None:
     if value is not None:
         output.line(printable(value.decode(errors="backslashreplace"), limit=20_000))
     if outcome.ok and wish.operation in {"put", "provide"}:
-        output.line(f"taken by {_number(outcome.accepted, 'peer')}", "green")
+        output.line(f"taken by {counted(outcome.accepted, 'peer')}", "green")
     if outcome.reason:
         output.line(printable(outcome.reason), "red")
     if progress is not None:
         failed = f", {progress.failures} failed" if progress.failures else ""
-        output.line(f"{_number(progress.requests, 'request')}{failed}, {duration(outcome.seconds)}", "dim")
-
-
-def _number(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+        output.line(f"{counted(progress.requests, 'request')}{failed}, {duration(outcome.seconds)}", "dim")
 
 
 def _plain(wish: Wish, value: bytes | None) -> bytes | None:

@@ -1,7 +1,7 @@
 """A part in a DHT for commands that stay: a server beside ``listen``, and a topic's peers for ``sub`` and ``pub``.
 
-What few of them need is loaded when it is needed: all modules that a process has loaded make its
-garbage collections longer (SQLite's a fifth less streams a second).
+What few of them need is loaded when it is needed: all that a process has loaded makes its garbage collections longer
+(with SQLite a fifth fewer streams a second).
 """
 
 from __future__ import annotations
@@ -109,13 +109,13 @@ async def _enter_and_show(dht: Kademlia, output: Output) -> None:
 # -- a client
 
 
-async def enter(dht: Kademlia, addresses: Sequence[str], timeout: float, *, refresh: bool) -> Joined:
-    """Enter the network by at least one of ``addresses``, and fill the table where ``refresh`` says so.
+async def enter(dht: Kademlia, addresses: Sequence[str], timeout: float) -> Joined:
+    """Enter the network by at least one of ``addresses``, for whoever has but one question: nothing is looked up.
 
     Raises:
         CommandError: nobody was reached.
     """
-    joined = await dht.bootstrap(addresses, timeout=timeout, refresh=refresh)
+    joined = await dht.bootstrap(addresses, timeout=timeout, refresh=False)
     if not joined.reached:
         failures = "; ".join(f"{address}: {error}" for address, error in joined.failed.items())
         raise CommandError(f"the DHT could not be entered: {failures}")
@@ -136,7 +136,7 @@ async def searching(
         return
     config = KademliaConfig(protocol=_protocol(options), mode=Mode.CLIENT, bootstrap=tuple(options.bootstrap))
     async with Kademlia(host, config) as dht:
-        joined = await enter(dht, options.bootstrap, options.timeout, refresh=False)
+        joined = await enter(dht, options.bootstrap, options.timeout)
         reached = [str(peer) for peer in joined.reached]
         output.result({"event": "dht-joined", "ok": True, "reached": reached})
         output.line(f"  entered the DHT by {', '.join(reached)}", "dim")

@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Output", "OutputGone", "data_size", "duration", "print_json", "print_text", "printable", "rate", "rough"]
+__all__ = [
+    "Output",
+    "OutputGone",
+    "counted",
+    "data_size",
+    "duration",
+    "print_json",
+    "print_text",
+    "printable",
+    "rate",
+    "rough",
+]
 
 REDRAW = 0.05
 """Seconds between two looks of a progress bar."""
@@ -87,6 +98,11 @@ def data_size(size: float) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.4g} {unit}"
         size /= 1000
     return f"{size:.4g} TB"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things: ``1 peer``, ``2,000 peers``."""
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def rate(size: int, seconds: float) -> str:

@@ -6,7 +6,7 @@ import argparse
 
 from p2pstack.cli.arguments import Commands, Parser, count, seconds
 from p2pstack.cli.later import later
-from p2pstack.cli.people_host import add_host_options
+from p2pstack.cli.people_host import ALL_INTERFACES, add_host_options
 from p2pstack.kad.protocols import PROTOCOL
 
 __all__ = ["add_commands"]
@@ -33,7 +33,7 @@ def add_commands(commands: Commands) -> None:
     get.add_argument("subject", metavar="KEY", help="PEER_ID/NAME for what that peer has put, or /pk/PEER_ID")
     provide = _add(verbs, "provide", "tell that you provide something, again every twelve hours, until Ctrl-C")
     provide.add_argument("subject", metavar="CONTENT", help=_CONTENT)
-    provide.add_argument("--listen", default="/ip4/0.0.0.0/tcp/0", metavar="ADDR", help="default: %(default)s")
+    provide.add_argument("--listen", default=ALL_INTERFACES, metavar="ADDR", help="default: %(default)s")
     providers = _add(verbs, "find-providers", "show who provides something")
     providers.add_argument("subject", metavar="CONTENT", help=_CONTENT)
     providers.add_argument("--count", type=count, default=20, help="end with so many (default: 20)")

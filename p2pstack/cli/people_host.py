@@ -16,7 +16,19 @@ from p2pstack.errors import P2PError
 from p2pstack.services.events import PeerInfo
 from p2pstack.services.standard import Host
 
-__all__ = ["add_host_options", "add_target", "info_fields", "info_values", "open_host", "who_is"]
+__all__ = [
+    "ALL_INTERFACES",
+    "LOCAL",
+    "add_host_options",
+    "add_target",
+    "info_fields",
+    "info_values",
+    "open_host",
+    "who_is",
+]
+
+LOCAL, ALL_INTERFACES = "/ip4/127.0.0.1/tcp/0", "/ip4/0.0.0.0/tcp/0"
+"""Where to listen, on a free port: for trials on one machine, and for others to connect."""
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,16 @@ from p2pstack.cli.arguments import Commands
 from p2pstack.cli.dht_node import add_server, check_server, serving
 from p2pstack.cli.output import Output, duration, printable
 from p2pstack.cli.people_discover import LAN_EVENTS, add_interfaces, serve_mdns, show_lan_event
-from p2pstack.cli.people_host import add_host_options, add_target, info_fields, info_values, open_host, who_is
+from p2pstack.cli.people_host import (
+    ALL_INTERFACES,
+    LOCAL,
+    add_host_options,
+    add_target,
+    info_fields,
+    info_values,
+    open_host,
+    who_is,
+)
 from p2pstack.cli.running import run, stop_requests
 from p2pstack.errors import P2PError
 from p2pstack.host.events import ConnectionEnded, ConnectionOpened, Event, EventStream
@@ -24,9 +33,6 @@ from p2pstack.services.perf import serve_perf
 from p2pstack.services.standard import Host
 
 __all__ = ["add_commands"]
-
-DEFAULT_ADDRESS = "/ip4/127.0.0.1/tcp/0"
-LAN_ADDRESS = "/ip4/0.0.0.0/tcp/0"
 
 
 def add_commands(commands: Commands) -> None:
@@ -67,7 +73,7 @@ async def _serve(options: argparse.Namespace, output: Output) -> None:
     ]
     if options.mdns:
         serve.append(partial(serve_mdns, options=options))
-    default = LAN_ADDRESS if options.mdns or options.dht else DEFAULT_ADDRESS
+    default = ALL_INTERFACES if options.mdns or options.dht else LOCAL
     async with contextlib.AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(options, options.addresses or [default], serve))
         if options.dht:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from p2pstack.cli.arguments import CommandError, Commands, count, seconds
 from p2pstack.cli.dht_node import add_entrance, searching
-from p2pstack.cli.output import Output, data_size, printable
-from p2pstack.cli.people_host import add_host_options, open_host
+from p2pstack.cli.output import Output, counted, data_size, printable
+from p2pstack.cli.people_host import ALL_INTERFACES, LOCAL, add_host_options, open_host
 from p2pstack.cli.pubsub_options import add_policy, pubsub_config
 from p2pstack.cli.running import read_stdin, run, stop_requests
 from p2pstack.gossipsub.incoming import Incoming
@@ -24,9 +24,6 @@ from p2pstack.services.gossipsub.subscription import Subscription
 from p2pstack.services.standard import Host
 
 __all__ = ["add_commands"]
-
-DEFAULT_ADDRESS = "/ip4/127.0.0.1/tcp/0"
-LAN_ADDRESS = "/ip4/0.0.0.0/tcp/0"
 
 FLUSH_SECONDS = 10.0
 """How long the end of ``pub`` waits until peers have taken what was published."""
@@ -101,7 +98,7 @@ async def _publish_all(options: argparse.Namespace, output: Output) -> None:
         async for data in _messages(options):
             await _publish(host, pubsub, options, data, output)
             number += 1
-    output.line(f"{_messages_text(number)} published in {printable(options.topic)}", "bold green")
+    output.line(f"{counted(number, 'message')} published in {printable(options.topic)}", "bold green")
 
 
 async def _connect(host: Host, options: argparse.Namespace, output: Output) -> None:
@@ -127,8 +124,8 @@ async def _publish(host: Host, pubsub: Gossipsub, options: argparse.Namespace, d
             "dropped": sent.dropped,
         }
     )
-    slow = f", not to {_peers_text(sent.dropped)} that read too slowly" if sent.dropped else ""
-    output.line(f"  {data_size(len(data))} to {_peers_text(sent.peers)}{slow}, id …{sent.message_id.hex()[-16:]}")
+    slow = f", not to {counted(sent.dropped, 'peer')} that read too slowly" if sent.dropped else ""
+    output.line(f"  {data_size(len(data))} to {counted(sent.peers, 'peer')}{slow}, id …{sent.message_id.hex()[-16:]}")
 
 
 def _why_nobody(host: Host, pubsub: Gossipsub, options: argparse.Namespace) -> str:
@@ -144,7 +141,7 @@ def _why_nobody(host: Host, pubsub: Gossipsub, options: argparse.Namespace) -> s
     if not connected:
         return f"the connection is lost: nobody is left to publish {name!r} to"
     if not pubsub.peers():
-        return f"{_peers_text(connected)} connected, but none speaks gossipsub; is it turned on there?"
+        return f"{counted(connected, 'peer')} connected, but none speaks gossipsub; is it turned on there?"
     return (
         f"no peer that we are connected to is subscribed to {name!r} {waited} (`p2pstack sub {name}`), name more nodes "
         "with --peer, or give them time with --wait"
@@ -188,7 +185,7 @@ def _sub(options: argparse.Namespace, output: Output) -> int:
 
 async def _follow(options: argparse.Namespace, output: Output) -> None:
     """Show messages until there were enough, SIGTERM comes, or nobody is left who could send any."""
-    default = [LAN_ADDRESS] if options.bootstrap else [] if options.peer else [DEFAULT_ADDRESS]
+    default = [ALL_INTERFACES] if options.bootstrap else [] if options.peer else [LOCAL]
     listen = options.listen or default
     shown = Shown(options.count, output)
     async with (
@@ -216,7 +213,7 @@ async def _follow(options: argparse.Namespace, output: Output) -> None:
                 for task in (hint, *waiting):
                     task.cancel()
                 await asyncio.wait((hint, *waiting))
-                output.line(f"{_messages_text(shown.number)} received", "bold green")
+                output.line(f"{counted(shown.number, 'message')} received", "bold green")
 
 
 class Shown:
@@ -309,7 +306,9 @@ def _show_event(event: Event, topics: Sequence[str], output: Output) -> None:
             output.line(f"- {peer} has left {printable(topic, 60)}", "red")
         case MessagesDropped(topic=topic, count=number):
             output.result({"event": "dropped", "topic": topic, "count": number})
-            output.line(f"! {_messages_text(number)} of {printable(topic, 60)} came too fast, and are lost", "yellow")
+            output.line(
+                f"! {counted(number, 'message')} of {printable(topic, 60)} came too fast, and are lost", "yellow"
+            )
         case _:
             pass
 
@@ -320,11 +319,3 @@ def _text_of(data: bytes) -> str | None:
         return data.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _messages_text(number: int) -> str:
-    return "1 message" if number == 1 else f"{number:,} messages"
-
-
-def _peers_text(number: int) -> str:
-    return "1 peer" if number == 1 else f"{number:,} peers"

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from p2pstack.cli.output import Output, printable
-from p2pstack.cli.people_host import open_host
+from p2pstack.cli.people_host import ALL_INTERFACES, open_host
 from p2pstack.cli.running import run, stop_requests
 from p2pstack.host.events import Event
 from p2pstack.services.rendezvous.client import RendezvousClient
@@ -16,8 +16,6 @@ from p2pstack.services.rendezvous.server import RendezvousServer
 from p2pstack.services.standard import Host
 
 __all__ = ["discover", "register", "serve_point"]
-
-_DEFAULT_ADDRESS = "/ip4/0.0.0.0/tcp/0"
 
 
 def serve_point(options: argparse.Namespace, output: Output) -> int:
@@ -38,7 +36,7 @@ def discover(options: argparse.Namespace, output: Output) -> int:
 
 
 async def _serve(options: argparse.Namespace, output: Output) -> None:
-    async with open_host(options, options.listen or [_DEFAULT_ADDRESS], [RendezvousServer]) as host:
+    async with open_host(options, options.listen or [ALL_INTERFACES], [RendezvousServer]) as host:
         addresses = [str(address) for address in host.full_addresses]
         output.result({"event": "listening", "peer_id": str(host.peer_id), "addresses": addresses})
         output.heading(f"This rendezvous point is {host.peer_id}")
@@ -50,7 +48,7 @@ async def _serve(options: argparse.Namespace, output: Output) -> None:
 async def _register(options: argparse.Namespace, output: Output) -> None:
     config = RendezvousClientConfig(timeout=options.timeout)
     async with (
-        open_host(options, options.listen or [_DEFAULT_ADDRESS]) as host,
+        open_host(options, options.listen or [ALL_INTERFACES]) as host,
         RendezvousClient(host, options.at, config=config) as rendezvous,
     ):
         await rendezvous.register(options.namespace, ttl=options.ttl)

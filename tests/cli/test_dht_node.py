@@ -120,10 +120,10 @@ def test_what_needs_a_dht(name: str) -> None:
 
 async def test_one_of_several_is_enough() -> None:
     async with server() as (host, _), node(listen=False) as (_, dht):
-        joined = await enter(dht, [ABSENT, str(host.full_addresses[0])], 5.0, refresh=False)
+        joined = await enter(dht, [ABSENT, str(host.full_addresses[0])], 5.0)
         assert joined.reached == (host.peer_id,)
         with pytest.raises(CommandError, match=rf"could not be entered: {ABSENT}: .*refused"):
-            await enter(dht, [ABSENT], 5.0, refresh=False)
+            await enter(dht, [ABSENT], 5.0)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from math import ceil, log2
 from typing import NamedTuple
 
 from p2pstack.errors import ConfigError
-from p2pstack.kad.config import NO_LIMIT, KadConfig
+from p2pstack.kad.config import KadConfig
 from p2pstack.kad.keyspace import common_prefix, position
 from p2pstack.kad.value_query import ValueQuery
 from p2pstack.testing.simulation.kad.attackers import eclipse, replace_by_liars
@@ -88,15 +88,16 @@ class Trial:
     @property
     def config(self) -> KadConfig:
         """The numbers of all nodes."""
-        public, ours = KadConfig.public(), KadConfig()
+        ours = KadConfig()
+        limits = KadConfig.public() if self.limits else ours
         return KadConfig(
             alpha=self.alpha,
             beta=_BETA_OF_GO if self.go else ours.beta,
             patience=ours.peer_timeout if self.go else ours.patience,
             paths=self.paths,
-            max_from_group=public.max_from_group if self.limits else NO_LIMIT,
-            max_group_in_bucket=public.max_group_in_bucket if self.limits else NO_LIMIT,
-            max_group_in_table=public.max_group_in_table if self.limits else NO_LIMIT,
+            max_from_group=limits.max_from_group,
+            max_group_in_bucket=limits.max_group_in_bucket,
+            max_group_in_table=limits.max_group_in_table,
         )
 
     def run(self) -> Outcome:
