@@ -55,8 +55,7 @@ class Upkeep:
         """Enter by all at once; return who was reached, and why others were not."""
         reached: list[PeerId] = []
         failed: dict[str, P2PError] = {
-            address: DeadlineExceeded(f"it did not answer within {timeout:g} s")
-            for address in dict.fromkeys(addresses)
+            address: DeadlineExceeded(f"it did not answer within {timeout:g} s") for address in dict.fromkeys(addresses)
         }
 
         async def enter(address: str) -> None:
